@@ -158,9 +158,12 @@ class _Workshop:
     def name_in_manifest(self, name: str) -> str:
         """Return a function's name as the manifest writes it."""
         __tracebackhide__ = True
+        from reconciler.base.words import did_you_mean, quote
+
         spelling = {function.lower(): function for function in self._ready.loaded.manifest.functions}
         if name.lower() not in spelling:
-            raise AttributeError(f"the manifest has no function {name!r}; it has: {', '.join(spelling.values())}")
+            hint = did_you_mean(name, spelling.values()) or f"it has: {', '.join(spelling.values())}"
+            raise AttributeError(f"the manifest has no function {quote(name)}; {hint}")
         return spelling[name.lower()]
 
     def session(self, name: str) -> Session:
@@ -174,12 +177,13 @@ class _Workshop:
     def _start(self, name: str) -> Session:
         __tracebackhide__ = True
         from reconciler.base.errors import UdfsError
-        from reconciler.cli.support.interpreter import explain_failure, interpreter_for, make_job
+        from reconciler.cli.support.interpreter import explain_failure, row_calls, this_machine
         from reconciler.local import runner
 
         try:
-            job = make_job(self._ready, name)
-            return runner.session(interpreter_for(job), job, timeout=self._timeout)
+            calls = row_calls(self._ready.loaded)
+            job = calls.manifest_job(self._ready.loaded, self._ready.desired, self._ready.artifacts, name)
+            return runner.session(calls.locate_interpreter(job, this_machine()), job, timeout=self._timeout)
         except runner.FunctionError as error:
             _fail(error)
         except runner.RunnerError as error:

@@ -16,7 +16,7 @@ from datetime import datetime, timezone
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 import trustme
@@ -109,9 +109,17 @@ class _Listener(ThreadingHTTPServer):
         """A client that does not trust the certificate leaves in the middle."""
 
 
+S = TypeVar("S", bound=Sts)
+
+
 def serve_sts(folder: Path) -> Iterator[Sts]:
     """Serve until the caller is done, with a certificate that `folder`'s ``ca.pem`` vouches for."""
-    sts = Sts(folder=folder)
+    yield from serve(Sts(folder=folder))
+
+
+def serve(sts: S) -> Iterator[S]:
+    """Serve until the caller is done, with a certificate that the folder's ``ca.pem`` vouches for."""
+    folder = sts.folder
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

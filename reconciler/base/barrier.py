@@ -27,11 +27,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from threading import Thread
+from threading import Thread, local
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 # Numbers of linux/prctl.h, linux/capability.h and linux/landlock.h; Landlock's system calls have the same on all machines.
 _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 4, 38
@@ -44,6 +44,29 @@ _FIRST_WITH_REFER, _FIRST_WITH_SCOPES = 2, 6
 
 _NAMESPACE = ("--user", "--map-current-user", "--")
 _PATIENCE = 10
+
+
+class _Place(local):
+    """Where a thread is."""
+
+    delayed: list[Callable[[], object]] | None = None
+    """Behind the barrier: what is to be done as soon as somebody before it can."""
+
+
+_place = _Place()
+
+
+def run_before_barrier(action: Callable[[], object]) -> None:
+    """
+    Do what needs rights over other processes, now, or soon where this thread is behind the barrier.
+
+    Python collects garbage in whatever thread asks for memory, so the end of an unrelated worker may fall to one that starts another
+    and may no longer signal any: it would wait forever.
+    """
+    if _place.delayed is None:
+        action()
+    else:
+        _place.delayed.append(action)
 
 
 class _Kernel:
@@ -181,8 +204,10 @@ def start(command: Sequence[str], *, env: Mapping[str, str], **options: Any) -> 
         return subprocess.Popen([*command], env=env, **options)
     started: list[subprocess.Popen[bytes]] = []
     failures: list[BaseException] = []
+    delayed: list[Callable[[], object]] = []
 
     def work() -> None:
+        _place.delayed = delayed
         try:
             if not barrier.enter():
                 raise PermissionError(errno.EPERM, f"it cannot be started behind {barrier.name}", command[0])
@@ -200,6 +225,9 @@ def start(command: Sequence[str], *, env: Mapping[str, str], **options: Any) -> 
             process.kill()
             process.wait()
         raise
+    finally:
+        for action in delayed:
+            action()
     if failures:
         raise failures[0]
     return started[0]

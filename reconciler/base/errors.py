@@ -220,4 +220,11 @@ def place_problem(problem: Problem, position: Position | None, source: str | Non
 
 def count(number: int, noun: str) -> str:
     """Return ``1 object`` or ``2 objects``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return f"{number:,} {noun if number == 1 else plural(noun)}"
+
+
+def plural(noun: str) -> str:
+    """Return the plural of an English noun that has a regular one: resources, aliases, libraries."""
+    if noun.endswith("s"):
+        return f"{noun}es"
+    return f"{noun[:-1]}ies" if noun.endswith("y") and noun[-2:-1] not in set("aeiou") else f"{noun}s"

@@ -26,13 +26,16 @@ class Explanation:
 
     title: str
     text: str
-    """One paragraph without line ends."""
+    """Paragraphs with an empty line between them, each one line; the entries of a list are lines of their own that begin with ``- ``."""
 
 
 @lru_cache(maxsize=1)
 def load_explanations() -> Mapping[str, Explanation]:
     """Return the explanation of each code, in the order of the codes."""
     page = files(__package__).joinpath("explanations.md").read_text(encoding="utf-8")
-    return MappingProxyType(
-        {code: Explanation(title, " ".join(text.split())) for code, title, text in _ENTRY.findall(page)}
-    )
+    return MappingProxyType({code: Explanation(title, _unwrap(text)) for code, title, text in _ENTRY.findall(page)})
+
+
+def _unwrap(text: str) -> str:
+    """Return paragraphs and entries of lists without the line ends that they have in the page."""
+    return re.sub(r"(?<!\n)\n(?!\n|- )", " ", text.strip())

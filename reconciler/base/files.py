@@ -13,6 +13,7 @@ from reconciler.base.errors import MachineError
 from reconciler.base.inputs import FileRefused
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 
@@ -67,3 +68,28 @@ def replace_file(path: Path, content: bytes, *, durable: bool = False) -> None:
         with suppress(OSError):
             part.unlink()
         raise
+
+
+def create_file(path: Path, blocks: Iterable[bytes], *, stamp: float | None = None) -> bool:
+    """
+    Write a file under a name that is free, and say whether it was: a reader sees the whole of it or nothing.
+
+    It outlives a loss of power. `stamp` is the time of change that it gets. Raises OSError where nothing can be written, or linked.
+    """
+    part = path.with_name(f".udfs-{secrets.token_hex(8)}.part")
+    try:
+        with part.open("xb") as file:
+            for block in blocks:
+                file.write(block)
+            file.flush()
+            os.fsync(file.fileno())
+        if stamp is not None:
+            os.utime(part, (stamp, stamp))
+        # A link to a name that is taken is refused, over NFS too; opening with O_EXCL would show the name before the bytes.
+        os.link(part, path)
+    except FileExistsError:
+        return False
+    finally:
+        with suppress(OSError):
+            part.unlink()
+    return True

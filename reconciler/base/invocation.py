@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from reconciler.base.errors import Problem
     from reconciler.base.hints import Hint
 
-WITHOUT_FILE = frozenset({"ci", "completion", "explain", "fmt", "libs", "render", "schema"})
+WITHOUT_FILE = frozenset({"ci", "completion", "explain", "fmt", "libs", "render", "runtime", "schema"})
 """The commands that take no ``--file``: they are about no manifest, or take its path as it is."""
 
 WITHOUT_TARGET = WITHOUT_FILE | {"init", "targets"}

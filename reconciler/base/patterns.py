@@ -16,8 +16,16 @@ _LITTER = (
     *(".idea", ".vscode", "*~", "*.sw[a-p]", ".#*", "#*#", "*.kate-swp", ".~lock.*#", "~$*"),
     *(".DS_Store", "._*", ".Spotlight-V100", ".Trashes", ".fseventsd", "Thumbs.db", "ehthumbs.db", "desktop.ini"),
     *(".directory", ".nfs*", ".fuse_hidden*"),
+    *(".venv", ".tox", ".nox", ".eggs"),
+    *(".env", ".env.*", ".envrc"),
 )
-"""Names that version control, Python, editors, file managers and file systems give to what they keep beside files."""
+"""
+Names that version control, Python, editors, file managers and file systems give to what they keep beside files; last, what by custom holds the
+secrets of one machine.
+"""
+
+ENVIRONMENT_MARK = "pyvenv.cfg"
+"""The file at the top of a virtual environment [PEP 405], whatever that is called."""
 
 _is_litter = re.compile("|".join(map(translate, _LITTER)), re.IGNORECASE).match
 

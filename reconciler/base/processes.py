@@ -42,6 +42,11 @@ class Output:
     ) -> None:
         self.file.close()
 
+    @property
+    def size(self) -> int:
+        """Bytes that were written so far."""
+        return os.fstat(self.file.fileno()).st_size
+
     def text(self) -> str:
         """Return what was written so far."""
         return self.since(0).decode("utf-8", "replace")

@@ -7,6 +7,7 @@ Text that came from elsewhere is made fit for a terminal here: a name of a servi
 from __future__ import annotations
 
 import difflib
+from os.path import commonprefix
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -59,11 +60,21 @@ def closest(word: str, names: Iterable[str]) -> str | None:
     if len(word) > 255:
         return None
     near = [name for name in folded if abs(len(name) - len(word)) <= 3][:_ENOUGH]
-    found = difflib.get_close_matches(word.lower(), near, n=1)
-    return folded[found[0]] if found else None
+    alike = difflib.get_close_matches(word.lower(), near, n=5)
+    if not alike:
+        return None
+    likeness = {name: difflib.SequenceMatcher(None, name, word.lower()).ratio() for name in alike}
+    # Of names that are equally alike, the one whose beginning was typed: of E214 and E244 the former for E2144.
+    typed = {name: len(commonprefix([name, word.lower()])) for name in alike}  # noqa: RUF071 - of characters
+    return folded[max(alike, key=lambda name: (likeness[name], typed[name]))]
 
 
 def did_you_mean(word: str, names: Iterable[str]) -> str | None:
     """Return the question to put to the user, if there is one."""
-    found = closest(word, names)
-    return f"did you mean {quote(found)}?" if found else None
+    name = closest(word, names)
+    return suggest(name) if name else None
+
+
+def suggest(name: str) -> str:
+    """Return the question whether a name is meant: the one wording of it."""
+    return f"did you mean {quote(name)}?"

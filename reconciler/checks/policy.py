@@ -35,6 +35,7 @@ def of_manifest(loaded: Loaded, desired: DesiredState, artifacts: Artifacts) -> 
             _sizes(desired, rules),
             _packages(loaded, artifacts, rules),
             _tests(loaded, rules),
+            _promotions(loaded, rules),
         )
         for problem in problems
     ]
@@ -146,6 +147,18 @@ def _tests(loaded: Loaded, rules: Rules) -> Iterator[Problem]:
         if rules.policy.require_tests and not function.tests:
             hint = f"{rules.at('require_tests')} wants a test for each; add `tests:`"
             yield loaded.problem("E536", f"function '{name}' has no test", "functions", name, hint=hint)
+
+
+def _promotions(loaded: Loaded, rules: Rules) -> Iterator[Problem]:
+    for target, wanted in rules.policy.promote.items():
+        have = loaded.manifest.promote.get(target)
+        is_kept = have and have.after == wanted.after and have.verified >= wanted.verified
+        if target in loaded.manifest.targets and not is_kept:
+            line = f"{{after: {wanted.after}{', verified: true' if wanted.verified else ''}}}"
+            hint = f"{rules.at('promote', target)} wants `promote: {{{target}: {line}}}`"
+            message = f"target '{target}' may get what was not proven in '{wanted.after}'"
+            keys = ("promote", target) if have else ("targets", target)
+            yield loaded.problem("E757", message, *keys, hint=hint)
 
 
 def _fits(name: str, patterns: Iterable[str]) -> bool:

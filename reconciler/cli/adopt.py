@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from reconciler.cli.support.completion import complete_from
 from reconciler.cli.support.confirm import Consent, carry_out
 from reconciler.cli.support.options import Options, command, manifest_options, view_option, yes_option
 from reconciler.cli.support.perform import Proposal, writers_option
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
     Make = Callable[[Prepared, Reading, Target, tuple[str, ...], Path], tuple[Plan, Mapping[str, Path]]]
 
 
-names_argument = click.argument("names", nargs=-1, required=True, metavar="NAME...")
+names_argument = click.argument(
+    "names", nargs=-1, required=True, metavar="NAME...", shell_complete=complete_from("functions", "resources")
+)
 
 
 @command()

@@ -91,9 +91,6 @@ def terms_options(command: Callable[..., R]) -> Callable[..., R]:
     ) -> R:
         if rollback_on_failure and not verify:
             raise UsageError("E901", "--rollback-on-failure goes with --verify", hint="add --verify")
-        if restore:
-            # What a run was cut off from is no drift any more, so --restore would not carry on.
-            consent = replace(consent, again=("what is left is in the next plan: ", Command("apply")))
         terms = Terms(refresh, restore, consent, verify, rollback_on_failure)
         return command(*args, terms=terms, **options)
 

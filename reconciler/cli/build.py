@@ -13,6 +13,7 @@ from reconciler import __version__
 from reconciler.base.errors import UsageError, count
 from reconciler.base.hints import Command
 from reconciler.base.inputs import SHIPPED, read_input
+from reconciler.cli.support.completion import complete_from
 from reconciler.cli.support.files import write_whole
 from reconciler.cli.support.options import Options, command, manifest_options
 from reconciler.cli.support.output import Result, note, print_lines
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, file_okay=False),
     help="Write the wheels that were built into this folder, for udfs plan --no-build --wheels DIR elsewhere.",
 )
-@click.argument("functions", nargs=-1, metavar="[FUNCTION…]")
+@click.argument("functions", nargs=-1, metavar="[FUNCTION…]", shell_complete=complete_from("functions"))
 def build(options: Options, out: Path | None, show: bool, wheels: Path | None, functions: tuple[str, ...]) -> Result:
     """Make the bytes that would be uploaded, and list them with their sha256.
 
@@ -89,7 +90,7 @@ def export_built(manifest: Loaded, folder: Path) -> None:
 
 @command()
 @manifest_options
-@click.argument("function", required=False)
+@click.argument("function", required=False, shell_complete=complete_from("functions"))
 def deps(options: Options, function: str | None) -> Result:
     """Show what each function ships: packages, wheels, native libraries, sizes, and who shares them."""
     manifest = open_manifest(options)
@@ -111,7 +112,7 @@ def deps(options: Options, function: str | None) -> Result:
 @manifest_options
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file instead of stdout.")
 def sbom(options: Options, out: Path | None) -> Result:
-    """List everything the functions ship that others made, as CycloneDX 1.6 JSON: wheels and native libraries.
+    """List everything the functions ship that others made, as CycloneDX 1.6 JSON: wheels, native libraries, Debian packages.
 
     Names, versions, sha256, licences, and what came along with what. The same manifest and lock give the same bytes.
     """
@@ -122,7 +123,7 @@ def sbom(options: Options, out: Path | None) -> Result:
         raise UsageError("E462", message, hint="pip install 'udfs[sbom]'") from error
     manifest = open_manifest(options)
     artifacts = collect(manifest, cache=user_cache(), env=os.environ, on_step=note)
-    stock = take_inventory(manifest.manifest.stack, artifacts.shipments.values(), use.read_lock(manifest))
+    stock = take_inventory(manifest.manifest.stack, artifacts, manifest.package_runtimes, use.read_lock(manifest))
     text = render_sbom(stock, __version__)
     if out is None:
         return Result(text)

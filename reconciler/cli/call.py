@@ -5,21 +5,35 @@ from __future__ import annotations
 import sys
 import tempfile
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from reconciler.base.activity import activity
 from reconciler.base.errors import UdfsError, UsageError
 from reconciler.base.hints import Command
+from reconciler.base.inputs import PLAN, read_named
 from reconciler.cli.show import not_deployed
-from reconciler.cli.support.interpreter import SECONDS, bounds_of, explain_failure, interpreter_for, local_runtime
+from reconciler.cli.support.completion import complete_from
+from reconciler.cli.support.files import write_whole
+from reconciler.cli.support.interpreter import (
+    SECONDS,
+    bounds_of,
+    event_calls,
+    explain_failure,
+    row_calls,
+    this_machine,
+)
 from reconciler.cli.support.options import Options, command, manifest_options, value_option
-from reconciler.cli.support.output import Result, write_foreign
-from reconciler.cli.support.project import connect, open_manifest
+from reconciler.cli.support.output import Result, note, write_foreign
+from reconciler.cli.support.project import connect, open_manifest, prepare_files
 from reconciler.cli.support.selection import single_name
 from reconciler.local import runner
+from reconciler.targets import adapter_of, require_power
 from reconciler.testing.expectations import format_value
 from reconciler.testing.row_files import ResultFile, RowFile
 
@@ -28,9 +42,16 @@ if TYPE_CHECKING:
 
     from reconciler.base.activity import Activity
     from reconciler.local.runner import FunctionError, Job
-    from reconciler.targets.powers import LocalRuntime
+    from reconciler.manifest.load import Loaded
+    from reconciler.targets.powers import Machine, RowCalls
     from reconciler.testing.trials import Bounds
     from reconciler.testing.types import Type
+
+
+CLUSTER_SECONDS = 3600.0
+"""How long a trial on a cluster may take without a --timeout: rows there are many."""
+
+_BATCH = 1000
 
 
 @dataclass(frozen=True)
@@ -43,8 +64,13 @@ class Files:
 
 
 @command(context={"ignore_unknown_options": True})
-@click.argument("function")
+@click.argument("function", shell_complete=complete_from("functions"))
 @click.argument("args", nargs=-1, type=click.UNPROCESSED)
+@click.option(
+    "--event",
+    metavar="TEXT",
+    help="Where functions take events: what this one gets, or @FILE for the bytes of a file.",
+)
 @click.option(
     "--input",
     "rows",
@@ -73,46 +99,151 @@ class Files:
 @value_option("files", Files, "rows", "header", "output")
 @value_option("bounds", bounds_of, "timeout", "memory")
 def call(
-    options: Options, function: str, args: tuple[str, ...], files: Files, python: Path | None, bounds: Bounds
+    options: Options,
+    function: str,
+    args: tuple[str, ...],
+    event: str | None,
+    files: Files,
+    python: Path | None,
+    bounds: Bounds,
 ) -> Result:
-    """Run a deployed FUNCTION here on one row, or on those of a file, in the CPython it was written for.
+    """Run FUNCTION here, in the CPython it was written for: as it is deployed, on one row or on those of a file; or with an event.
 
     ARGS are read by the types of the function's signature: 1 is a BIGINT, a DOUBLE or a STRING as it says; dates are
     2026-05-01, arrays and maps JSON. NULL in capitals is SQL's NULL. In CSV it is \\N, or an empty cell that is no text.
+
+    With --event it is what an apply would upload that runs, in a sandbox, with the time and memory that the manifest gives it.
     """
+    if event is not None and (args or files.rows or files.header):
+        raise UsageError("E901", "--event goes with neither ARGS nor --input", hint=Command("call", "--help"))
     if files.rows and args:
         raise UsageError("E901", "ARGS and --input exclude each other", hint=Command("call", "--help"))
     manifest = open_manifest(options)
-    runtime = local_runtime(manifest)
+    if adapter_of(manifest).cluster_calls is not None:
+        return _call_on_cluster(manifest, options, function, args, files)
+    if event is not None:
+        return _call_with_event(manifest, options, function, _read_event(event), files.output, bounds, python)
+    calls = row_calls(manifest)
     function = single_name(function, manifest.manifest.functions)
     with connect(manifest) as target, tempfile.TemporaryDirectory(prefix="udfs-") as folder:
-        job = runtime.deployed_job(manifest, target, function, Path(folder))
+        job = calls.deployed_job(manifest, target, function, Path(folder))
         if job is None:
             raise not_deployed(function, manifest)
-        log = _run(function, job, runtime, files, args, bounds, python=python, as_json=options.as_json)
+        log = _run(function, job, calls, files, args, bounds, this_machine(python), as_json=options.as_json)
+    _print_log(log)
+    return Result()
+
+
+def _call_on_cluster(manifest: Loaded, options: Options, function: str, args: tuple[str, ...], files: Files) -> Result:
+    context = click.get_current_context()
+    typed = {name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+    for name in ("event", "python", "memory"):
+        if name in typed:
+            hint = "its functions run where the target is: --target chooses"
+            raise UsageError(
+                "E901", f"--{name} does not go with a manifest for {manifest.manifest.service.name}", hint=hint
+            )
+    patience = context.params["timeout"] if "timeout" in typed else CLUSTER_SECONDS
+    calls = require_power(manifest, lambda adapter: adapter.cluster_calls, "call on a cluster")
+    function = single_name(function, manifest.manifest.tests)
+    source = RowFile(files.rows, str(files.rows), header=files.header) if files.rows else None
+    rows = (
+        source.read_untyped() if source else iter([[None if arg == "NULL" else runner.TypedText(arg) for arg in args]])
+    )
+    with (
+        connect(manifest) as target,
+        activity("running") as running,
+        running.at(function),
+        calls.call_on_cluster(target, function, rows, patience) as results,
+    ):
+        if results is None:
+            raise not_deployed(function, manifest)
+        if files.output is None:
+            for values in results.rows:
+                value = values[0] if len(values) == 1 else values
+                write_foreign(f"{format_value(value, as_json=options.as_json)}\n", sys.stdout)
+                running.count("results")
+        else:
+            with ResultFile(files.output, str(files.output), results.types) as file:
+                while batch := list(islice(results.rows, _BATCH)):
+                    file.write_rows(batch)
+                    running.count("results", len(batch))
+    return Result()
+
+
+def _print_log(log: str) -> None:
     if log:
         write_foreign(log if log.endswith("\n") else log + "\n", sys.stderr)
+
+
+def _read_event(event: str) -> bytes:
+    if not event.startswith("@"):
+        return event.encode("utf-8", "surrogateescape")
+    try:
+        return read_named(Path(event[1:]), PLAN)
+    except OSError as error:
+        hint = "an event that begins with @ itself comes from a file"
+        message = f"the event '{event[1:]}' cannot be read: {error.strerror or error}"
+        raise UsageError("E738", message, hint=hint) from None
+
+
+def _call_with_event(
+    manifest: Loaded,
+    options: Options,
+    function: str,
+    event: bytes,
+    output: Path | None,
+    bounds: Bounds,
+    python: Path | None,
+) -> Result:
+    calls = event_calls(manifest)
+    function = single_name(function, manifest.manifest.functions)
+    prepared = prepare_files(manifest, options)
+    machine = this_machine(python)
+    machine.connect = partial(connect, manifest)
+    try:
+        running = calls.manifest_function(manifest, prepared.desired, prepared.artifacts, function, machine, bounds)
+        try:
+            with activity("running") as activities, activities.at(function):
+                answer = running.invoke(event)
+            for text in running.notes:
+                note(text)
+        finally:
+            running.close()
+    except runner.RunnerError as error:
+        raise explain_failure(error) from error
+    if answer.error is not None:
+        from reconciler.testing.event_programs import failure_of
+
+        raise explain_failure(failure_of(function, answer))
+    _print_log(answer.log)
+    if output is not None:
+        write_whole(output, answer.payload)
+    else:
+        text = answer.payload.decode("utf-8", "backslashreplace")
+        write_foreign(text if text.endswith("\n") else text + "\n", sys.stdout)
     return Result()
 
 
 def _run(
     function: str,
     job: Job,
-    runtime: LocalRuntime,
+    calls: RowCalls,
     files: Files,
     args: tuple[str, ...],
     bounds: Bounds,
+    machine: Machine,
     *,
-    python: Path | None,
     as_json: bool,
 ) -> str:
     """Run a function, give out its results as they come, and return what it printed."""
     source = RowFile(files.rows, str(files.rows), header=files.header) if files.rows else None
     try:
-        session = runner.session(interpreter_for(job, python), job, timeout=bounds.seconds, memory=bounds.memory)
+        interpreter = calls.locate_interpreter(job, machine)
+        session = runner.session(interpreter, job, timeout=bounds.seconds, memory=bounds.memory)
         values = [None if arg == "NULL" else runner.TypedText(arg) for arg in args]
         with session.call(
-            source.read(runtime.parse_types(session.description.inputs)) if source else iter([values]), last=True
+            source.read(calls.parse_types(session.description.inputs)) if source else iter([values]), last=True
         ) as call:
             with activity("running") as running, running.at(function):
                 if files.output is None:
@@ -121,7 +252,7 @@ def _run(
                         write_foreign(results, sys.stdout)
                         running.count("results", len(batch))
                 else:
-                    _write_results(call, files.output, runtime.parse_types(call.description.outputs), running)
+                    _write_results(call, files.output, calls.parse_types(call.description.outputs), running)
             return call.log
     except runner.FunctionError as error:
         raise _at_row(explain_failure(error), error, source) from error

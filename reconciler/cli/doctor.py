@@ -54,7 +54,7 @@ _APART = (
     "--environment", metavar="NAME", help="With --trust: the environment of GitHub's jobs; else the target's name."
 )
 @click.option(
-    "--branch", default="main", show_default=True, metavar="NAME", help="With --trust: the branch, at GitLab."
+    "--branch", default="main", show_default=True, metavar="NAME", help="With --trust: the branch that is applied."
 )
 def doctor(options: Options, trust: bool, environment: str | None, branch: str) -> Result:
     """Tell what is on this machine, what is missing, and how to get it. Reads the project, changes nothing.
@@ -107,8 +107,8 @@ def _tool(equipment: Sequence[Equipment]) -> Iterator[Diagnosis]:
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in libraries)
     yield Diagnosis(True, "udfs", f"{__version__} on Python {platform.python_version()}, {versions}")
     yield Diagnosis(None, "cache", str(cache_folder()))
-    names = ", ".join(name for kind in equipment for name in kind.credentials if os.environ.get(name))
-    without = "; ".join(["none in the environment", *(kind.without_credentials for kind in equipment)])
+    names = ", ".join(dict.fromkeys(name for kind in equipment for name in kind.credentials if os.environ.get(name)))
+    without = "; ".join(dict.fromkeys(["none in the environment", *(kind.without_credentials for kind in equipment)]))
     yield Diagnosis(None, "credentials", names or without)
 
 
@@ -127,7 +127,7 @@ def _packaging() -> Iterator[Diagnosis]:
 def _interpreters(equipment: Sequence[Equipment], manifest: Loaded | UdfsError) -> Iterator[Diagnosis]:
     code = {} if isinstance(manifest, UdfsError) else manifest.code
     required = {function.runtime.tag for function in code.values()}
-    for tag in dict.fromkeys(tag for kind in equipment for tag in kind.runtimes):
+    for tag in dict.fromkeys(tag for kind in equipment for tag in kind.interpreters):
         try:
             interpreter = locate(tag, os.environ)
         except InterpreterNotFound as missing:

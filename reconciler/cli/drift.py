@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reconciler.base.activity import announce
@@ -30,10 +31,12 @@ if TYPE_CHECKING:
     from reconciler.base.errors import Problem
     from reconciler.cli.support.options import Format
     from reconciler.cli.support.output import Output
+    from reconciler.cli.support.plans import Snapshot
     from reconciler.core.drift import Drift
     from reconciler.core.plan import Plan
     from reconciler.core.report import SourceChange
     from reconciler.manifest.load import Loaded
+    from reconciler.workflow.preparation import Prepared
 
 
 DRIFT_FORMATS: tuple[Format, ...] = ("text", "json", "markdown", "html", "sarif", "github")
@@ -54,20 +57,11 @@ def drift(options: Options, refresh: str, diff: bool) -> Result:
     """
     prepared = prepare_project(options)
     try:
-        # The plan of the same reading knows what could be restored.
-        snapshot = take_snapshot(prepared.loaded, full=refresh == "full")
-        require_free(snapshot.rival, snapshot.now)
+        snapshot = take_still_snapshot(prepared.loaded, full=refresh == "full")
     except UdfsError as error:
         return _without_verdict(error, prepared.loaded, options)
-    plan = planning.make_plan(prepared, snapshot.reading, now=snapshot.now)
-    drift = planning.find_drift(prepared, snapshot.reading, snapshot.copies, snapshot.now)
-    warnings = options.invocation.complete(
-        (
-            *(snapshot.copies.warnings(prepared.desired) if snapshot.copies else ()),
-            *planning.idle_exemptions(prepared.loaded, drift.tolerations, snapshot.now),
-        )
-    )
-    announce(drift)
+    verdict = judge_snapshot(prepared, snapshot, options)
+    drift, plan, warnings = verdict.drift, verdict.plan, verdict.warnings
     code = CHANGES_PRESENT if drift.drifted else 0
     keys = {deviation.key for deviation in drift.drifted}
     drifted = [change for change in plan.changes if change.key in keys]
@@ -82,23 +76,59 @@ def drift(options: Options, refresh: str, diff: bool) -> Result:
     )
 
 
+@dataclass(frozen=True)
+class DriftVerdict:
+    """What drifted, the plan of the same reading, which knows what could be restored, and what else is to be said."""
+
+    drift: Drift
+    plan: Plan
+    warnings: tuple[Problem, ...]
+
+
+def take_still_snapshot(manifest: Loaded, *, full: bool) -> Snapshot:
+    """Read a project that nobody is changing; raises where nothing can be said of it."""
+    snapshot = take_snapshot(manifest, full=full)
+    require_free(snapshot.rival, snapshot.now)
+    return snapshot
+
+
+def judge_snapshot(prepared: Prepared, snapshot: Snapshot, options: Options) -> DriftVerdict:
+    """Return what others changed."""
+    plan = planning.make_plan(prepared, snapshot.reading, now=snapshot.now)
+    drift = planning.find_drift(prepared, snapshot.reading, snapshot.copies, snapshot.now)
+    warnings = options.invocation.complete(
+        (
+            *(snapshot.copies.warnings(prepared.desired) if snapshot.copies else ()),
+            *planning.idle_exemptions(prepared.loaded, drift.tolerations, snapshot.now),
+        )
+    )
+    announce(drift)
+    return DriftVerdict(drift, plan, warnings)
+
+
 def _without_verdict(error: UdfsError, loaded: Loaded, options: Options) -> Result:
     """Return what is said where nothing can be said; other formats have no word for it, and nothing would mean clean."""
-    problems = options.invocation.complete(error.problems)
-    summary = text.no_verdict(error)
-    if options.as_json:
-        from reconciler.render.documents.applies import unknown_drift_document
+    problems, summary = options.invocation.complete(error.problems), text.no_verdict(error)
+    if options.format not in {"text", "json", "markdown"}:
+        raise error
+    output = unknown_output(error, loaded, options)
+    return Result(output, error.exit_code, summary, () if options.as_json else problems)
 
-        destination = planning.plan_destination(loaded)
-        output: Output = unknown_drift_document(loaded.manifest.stack, destination, problems)
-        return Result(output, error.exit_code, summary)
-    if options.format == "markdown":
-        from reconciler.render import markdown
 
-        return Result(markdown.problems_markdown(summary, problems), error.exit_code, summary, problems)
-    if options.format == "text":
-        return Result(((("warning", summary),),), error.exit_code, summary, problems)
-    raise error
+def unknown_output(error: UdfsError, loaded: Loaded, options: Options) -> Output:
+    """Return in a format that there is no verdict, and why."""
+    problems, summary = options.invocation.complete(error.problems), text.no_verdict(error)
+    match options.format:
+        case "json":
+            from reconciler.render.documents.applies import unknown_drift_document
+
+            return unknown_drift_document(loaded.manifest.stack, planning.plan_destination(loaded), problems)
+        case "markdown":
+            from reconciler.render import markdown
+
+            return markdown.problems_markdown(summary, problems)
+        case _:
+            return ((("warning", summary),),)
 
 
 def drift_output(

@@ -24,9 +24,7 @@ from reconciler.cli.support.interrupts import interruptible
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import click
-
-    from reconciler.base.errors import MachineError, UdfsError, UsageError
+    from reconciler.base.errors import MachineError, UdfsError
 
 _NO_MEMORY = re.compile(
     "can't (start new thread|allocate lock)|failed to map segment|[Cc]annot allocate memory"
@@ -149,7 +147,9 @@ def _ended_by(error: Exception, *, as_json: bool) -> int:
     if isinstance(error, UdfsError):
         failure = error
     elif isinstance(error, click.ClickException):
-        failure = _usage(error)
+        from reconciler.cli.support.usage import usage_error
+
+        failure = usage_error(error)
     elif _is_out_of_memory(error):
         failure = _out_of_memory()
     elif isinstance(error, OSError):
@@ -202,22 +202,6 @@ def _of_the_machine(error: OSError) -> MachineError:
     from reconciler.base.files import machine_error
 
     return machine_error(error)
-
-
-def _usage(error: click.ClickException) -> UsageError:
-    from reconciler.base.errors import UsageError
-
-    context = getattr(error, "ctx", None)
-    command = context.command_path if context else "udfs"
-    message = _plainly(error.format_message().rstrip("."))
-    return UsageError("E901", message[:1].lower() + message[1:], hint=f"{command} --help")
-
-
-def _plainly(message: str) -> str:
-    """Return a message of click's without its own names for types, and without brackets about an argument's name."""
-    for kind, plain in (("integer range", "whole number"), ("float range", "number")):
-        message = message.replace(f"is not a valid {kind}", f"is not a {plain}")
-    return re.sub(r"(Invalid value for )'\[(\w+)\]'", r"\1\2", message)
 
 
 def _wants_json(arguments: Sequence[str]) -> bool:

@@ -7,6 +7,7 @@ from functools import partial
 
 import click
 
+from reconciler.cli.support.completion import complete_from
 from reconciler.cli.support.options import Options, command, manifest_options
 from reconciler.cli.support.output import Result, note
 from reconciler.cli.support.project import open_manifest, user_cache
@@ -21,7 +22,7 @@ PYTHONS = dict.fromkeys(python for export in EXPORTS.values() for python in expo
 
 @command()
 @click.argument("what", metavar="|".join(EXPORTS), type=click.Choice([*EXPORTS]))
-@click.argument("package")
+@click.argument("package", shell_complete=complete_from("packages"))
 @click.option(
     "--requirements", is_flag=True, help="Exact versions for MaxFrame's own packaging, in place of uploaded archives."
 )

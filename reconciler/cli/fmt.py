@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 @click.option("--check", is_flag=True, help="Write nothing; exit with 2 if a file is not formatted.")
 @click.option("--diff", is_flag=True, help="Write nothing, and show what would change.")
 def fmt(files: tuple[Path, ...], check: bool, diff: bool) -> Result:
-    """Format manifests: indents of two, keys in the documented order, single empty lines. Comments and quotes stay, and so does what it means."""
-    files = tuple(dict.fromkeys(files)) or (Path("udfs.yaml"),)
+    """Format manifests and the files they include: indents of two, keys in the documented order, single empty lines. Comments and quotes stay, and so does what it means."""
+    files = _with_included(files or (Path("udfs.yaml"),))
     # All are looked at first: of several, none is written if one cannot be read.
     changes = _changes(files)
     is_dry = check or diff
@@ -39,6 +39,19 @@ def fmt(files: tuple[Path, ...], check: bool, diff: bool) -> Result:
     else:
         lines = [*(f"{file}: {word}" for file in changes), summary]
     return Result("".join(f"{safe(line)}\n" for line in lines), 2 if check and changes else 0, summary)
+
+
+def _with_included(files: Iterable[Path]) -> tuple[Path, ...]:
+    """Return files, each once, and behind each what it includes."""
+    from reconciler.manifest.include import included_files
+    from reconciler.manifest.load import content_of
+
+    every: dict[Path, Path] = {}
+    for file in files:
+        every.setdefault(file.resolve(), file)
+        for path in included_files(content_of(file, str(file)), file.parent):
+            every.setdefault(path, path)
+    return tuple(every.values())
 
 
 def _changes(files: Iterable[Path]) -> dict[Path, tuple[bytes, bytes]]:

@@ -52,7 +52,7 @@ def history(options: Options, newest: int) -> Result:
 
 @command(name="show-run")
 @click.argument("epoch", type=click.IntRange(min=1))
-@manifest_options
+@_history_options
 @view_option
 def show_run(options: Options, epoch: int) -> Result:
     """Show one apply of the history: its steps, what came of each, and what was managed when it was over."""
@@ -64,6 +64,15 @@ def show_run(options: Options, epoch: int) -> Result:
         from reconciler.render.documents.applies import run_document
 
         return Result(run_document(entry))
+    if options.format == "markdown":
+        from reconciler.render.markdown import run_markdown
+
+        return Result(run_markdown(entry, now))
+    if options.format == "html":
+        from reconciler.render.page.document import HtmlPage
+        from reconciler.render.page.parts import run_part
+
+        return Result(HtmlPage(records_text.run_title(entry), (run_part(entry, now),)))
     return Result(records_text.run_lines(entry, now, options.view))
 
 

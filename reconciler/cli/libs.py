@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
-from reconciler.base.errors import PackageError
+from reconciler.base.errors import PackageError, UsageError
 from reconciler.base.inputs import follow_links
 from reconciler.cli.support.options import command, format_option
 from reconciler.cli.support.output import Result
@@ -18,6 +18,9 @@ from reconciler.packages.dependencies import inspect_together
 from reconciler.packages.inspect.contents import inspect_once
 from reconciler.packages.inspect.gate import Part
 from reconciler.targets import kinds_with
+
+if TYPE_CHECKING:
+    from reconciler.manifest.runtimes import Runtime
 
 _EQUIPMENT = [*kinds_with(lambda adapter: adapter.equipment).values()]
 RUNTIMES = {tag: runtime for kind in _EQUIPMENT for tag, runtime in kind.runtimes.items()}
@@ -36,19 +39,21 @@ DOES_NOT_LOAD = PackageError.exit_code
 @click.option(
     "--platform",
     type=click.Choice([*PLATFORMS]),
-    default=USUAL.platform.name,
-    show_default=True,
-    help="The workers' system.",
+    help=f"The workers' system; {USUAL.platform.name}, or that of --python, where left out.",
 )
 @format_option
-def libs(files: tuple[Path, ...], python: str | None, platform: str, format: Literal["text", "json"]) -> Result:
+def libs(files: tuple[Path, ...], python: str | None, platform: str | None, format: Literal["text", "json"]) -> Result:
     """Show what is native in wheels, archives and libraries, what it needs, and where it loads.
 
     Several files are judged as if one function shipped them together.
     """
-    runtimes = {tag: replace(runtime, platform=PLATFORMS[platform]) for tag, runtime in RUNTIMES.items()}
+    runtimes = runtimes_on(platform or (RUNTIMES[python] if python else USUAL).platform.name)
+    if python and python not in runtimes:
+        hint = f"the Pythons of {platform}: {', '.join(runtimes)}"
+        raise UsageError("E901", f"there is no {python} on {platform}", hint=hint)
     judged = [runtimes[python]] if python else [*runtimes.values()]
-    inspections = inspect_together([_part(file) for file in files], judged, runtimes[python or USUAL.tag])
+    usual = runtimes.get(USUAL.tag, next(iter(runtimes.values())))
+    inspections = inspect_together([_part(file) for file in files], judged, runtimes[python] if python else usual)
     all_load = all(verdict.loads for inspection in inspections for verdict in inspection.verdicts)
     code = 0 if all_load or python is None else DOES_NOT_LOAD
     if format == "json":
@@ -58,6 +63,13 @@ def libs(files: tuple[Path, ...], python: str | None, platform: str, format: Lit
     from reconciler.render import inspection as lines
 
     return Result(lines.libs_lines(inspections), code)
+
+
+def runtimes_on(platform: str) -> dict[str, Runtime]:
+    """Return the Pythons that a system has by their tags: those that have it anyway, or all of a service that may have it."""
+    runtimes = next(kind.runtimes for kind in _EQUIPMENT if platform in kind.platforms)
+    there = {tag: runtime for tag, runtime in runtimes.items() if runtime.platform.name == platform}
+    return there or {tag: replace(runtime, platform=PLATFORMS[platform]) for tag, runtime in runtimes.items()}
 
 
 def _part(file: Path) -> tuple[Part, int]:

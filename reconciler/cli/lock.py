@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 import click
@@ -31,8 +32,13 @@ if TYPE_CHECKING:
 @click.option(
     "--upgrade", is_flag=True, help="Take the newest versions that fit: of the distributions NAME, or of all of them."
 )
+@click.option(
+    "--allow-unsigned",
+    is_flag=True,
+    help="Believe a mirror of Debian where its signature cannot be checked; the lock then says `signed: false`.",
+)
 @click.option("--check", is_flag=True, help="Write nothing; exit with 3 if the lock is not what the manifest wants.")
-def lock(options: Options, names: tuple[str, ...], upgrade: bool, check: bool) -> Result:
+def lock(options: Options, names: tuple[str, ...], upgrade: bool, allow_unsigned: bool, check: bool) -> Result:
     """Resolve the packages' requirements for their runtimes, and write udfs.lock.
 
     Versions stay as they are where they still fit; `--upgrade` lets them move.
@@ -42,7 +48,7 @@ def lock(options: Options, names: tuple[str, ...], upgrade: bool, check: bool) -
         raise UsageError("E901", "names of distributions go with --upgrade", hint=hint)
     if check and upgrade:
         raise UsageError("E901", "--check and --upgrade exclude each other")
-    manifest = open_manifest(options)
+    manifest = open_manifest(options, look_on=False)  # what is wrong with the lock is mended by this
     if check:
         return _check(manifest, options)
     previous = use.read_salvage(manifest, note)
@@ -56,6 +62,8 @@ def lock(options: Options, names: tuple[str, ...], upgrade: bool, check: bool) -
         env=os.environ,
         on_step=note,
         on_warning=warnings.append,
+        now=datetime.now(timezone.utc),
+        allow_unsigned=allow_unsigned,
     )
     changes = compare_locks(previous, new)
     written = use.write_lock(manifest, new)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 COMMANDS = {
-    "init": "Write a commented starter manifest and a first function.",
+    "init": "Write a starter manifest and a function, or a whole project.",
     "validate": "Check the manifest and every file it names, without contacting a service.",
     "fmt": "Format manifests, with their comments and what they mean as they were.",
     "targets": "Show what each target comes to, and the line that each value comes from.",
@@ -49,9 +49,11 @@ COMMANDS = {
     "build": "Make the bytes that would be uploaded, and list them with their sha256.",
     "sbom": "List what the functions ship that others made, as CycloneDX JSON.",
     "export": "Print the Python code by which a MaxFrame job uses a package.",
-    "serve": "Run a MaxCompute of your own on loopback.",
+    "ui": "Show the project on one page in a browser; on request, call functions and run SQL there.",
+    "serve": "Run a service of your own on loopback: MaxCompute, or with -f another.",
+    "runtime": "List the runtimes that functions run in here, and make root file systems for them.",
     "schema": "Print the JSON Schema of the manifest or of plan.json.",
-    "explain": "Explain an error code.",
+    "explain": "Explain an error code, or a key of the manifest.",
     "doctor": "Tell what is on this machine, what is missing, and how to get it.",
     "completion": "Print the shell's completion script.",
 }
@@ -70,7 +72,7 @@ Exit codes:
 _HEAD = """\
 Usage: udfs [OPTIONS] COMMAND [ARGS]...
 
-  Keep the Python UDFs of a MaxCompute project in Git.
+  Keep the Python functions of MaxCompute and Function Compute in Git.
 
 """
 _ABOUT = (

@@ -69,6 +69,8 @@ def serve(
 ) -> Result:
     """Run a MaxCompute of your own on loopback: resources, functions, schemas and SQL over the real wire protocol.
 
+    With -f the service is the one that the manifest is for: a Function Compute with an OSS, or a Flink.
+
     Prints one line, `listening on http://127.0.0.1:PORT/api`, and runs until SIGTERM or Ctrl-C.
     """
     manifest = open_manifest(Options(file, target, "text")) if file else None

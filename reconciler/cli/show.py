@@ -10,7 +10,8 @@ import click
 
 from reconciler.base.errors import UsageError
 from reconciler.base.hints import Command
-from reconciler.base.words import safe
+from reconciler.base.words import did_you_mean, quote, safe
+from reconciler.cli.support.completion import complete_from
 from reconciler.cli.support.files import write_whole
 from reconciler.cli.support.options import Options, command, manifest_options, refresh_option, view_option
 from reconciler.cli.support.output import Result
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @command()
-@click.argument("functions", nargs=-1, metavar="[FUNCTION…]")
+@click.argument("functions", nargs=-1, metavar="[FUNCTION…]", shell_complete=complete_from("functions"))
 @manifest_options
 @view_option
 def show(options: Options, functions: tuple[str, ...]) -> Result:
@@ -58,21 +59,18 @@ def show(options: Options, functions: tuple[str, ...]) -> Result:
 
 def _noun(manifest: Loaded) -> str:
     """Return what the kind of target calls that which is shown: what holds no content of its own."""
-    return " or ".join(kind.name for kind in adapter_of(manifest).catalog.kinds.values() if kind.comes_back)
+    return " or ".join(kind.name for kind in adapter_of(manifest).catalog.kinds.values() if kind.leads)
 
 
 def not_deployed(function: str, manifest: Loaded) -> UsageError:
     """Return the error for a function that is not in the project."""
-    import difflib
-
     noun = _noun(manifest)
     declared = {name.lower(): name for name in manifest.manifest.functions}
     project = planning.plan_destination(manifest)
     if function.lower() in declared:
         return UsageError("E703", f"{noun} '{function}' is not in {project}", hint=Command("apply"))
-    close = difflib.get_close_matches(function.lower(), declared, 1)
-    hint = f"did you mean '{declared[close[0]]}'?" if close else (Command("show"), " lists the deployed ones")
-    return UsageError("E703", f"there is no {noun} '{function}' in {project} or in the manifest", hint=hint)
+    hint = did_you_mean(function, manifest.manifest.functions) or (Command("show"), " lists the deployed ones")
+    return UsageError("E703", f"there is no {noun} {quote(function)} in {project} or in the manifest", hint=hint)
 
 
 @command()

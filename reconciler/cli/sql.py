@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import sys
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import click
 
 from reconciler.base.errors import UdfsError, UsageError, count
 from reconciler.base.hints import Command
+from reconciler.base.words import did_you_mean
 from reconciler.cli.support.options import Options, command, formats, with_options
 from reconciler.cli.support.output import Result, note
 from reconciler.cli.support.project import connect, open_manifest
@@ -18,9 +21,16 @@ from reconciler.render import project as rows
 from reconciler.targets import require_power
 from reconciler.workflow import planning, records
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from reconciler.base.errors import Problem
+    from reconciler.base.hints import Hint
+
 STATEMENT = "the query"
 """What errors call a statement that is in no file."""
 
+_CALLED = re.compile(r"(\w+)\s*\(")
 _USAGE = (Command("sql", "'SELECT …'"), ", or ", Command("sql", "< query.sql"))
 
 
@@ -50,7 +60,8 @@ def sql(options: Options, query: str | None) -> Result:
             answer = queries.run_query(target, statement.sql, {**settings, **statement.settings}, STATEMENT)
         except UdfsError as error:
             declared = queries.called_functions(statement.sql, manifest.manifest.functions)
-            raise _explain(error, {*map(str.lower, declared)} - {*map(str.lower, functions)}) from error
+            absent = {*map(str.lower, declared)} - {*map(str.lower, functions)}
+            raise _explain(error, absent, manifest.manifest.functions) from error
     if options.format == "json":
         from reconciler.render.documents.project import query_document
 
@@ -65,11 +76,21 @@ def sql(options: Options, query: str | None) -> Result:
     return Result(rows.table_lines(answer), notes=(limit,) if answer.is_cut else ())
 
 
-def _explain(error: UdfsError, absent: set[str]) -> UdfsError:
-    """Return the error of a statement; `absent` are functions that it calls, of the manifest and not in the project."""
-    if not absent:
+def _explain(error: UdfsError, absent: set[str], declared: Iterable[str]) -> UdfsError:
+    """
+    Return the error of a statement, with what may help where the service has no hint.
+
+    `absent` are functions that it calls, of the manifest and not in the project; `declared` all that the manifest has.
+    """
+    names = tuple(declared)
+
+    def hint(problem: Problem) -> Hint | None:
+        called = _CALLED.match(problem.source or "", problem.at.column - 1) if problem.at else None
+        return Command("apply") if absent else did_you_mean(called[1], names) if called else None
+
+    if all(problem.hint or not hint(problem) for problem in error.problems):
         return error
-    return type(error).of(replace(problem, hint=problem.hint or Command("apply")) for problem in error.problems)
+    return type(error).of(replace(problem, hint=problem.hint or hint(problem)) for problem in error.problems)
 
 
 def _from_stdin() -> str:

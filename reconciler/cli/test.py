@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.base.errors import InterpreterError, TestsFailed, UsageError, count
+from reconciler.cli.support.completion import complete_from
 from reconciler.cli.support.files import read_dump, write_whole
 from reconciler.cli.support.interpreter import (
     LONGER,
     SECONDS,
     bounds_of,
     explain_failure,
-    interpreter_for,
-    is_pure,
     local_runtime,
-    make_job,
+    this_machine,
 )
 from reconciler.cli.support.options import (
     Options,
@@ -30,7 +29,7 @@ from reconciler.cli.support.options import (
     manifest_options,
     value_option,
 )
-from reconciler.cli.support.output import Result, note
+from reconciler.cli.support.output import Result, note, print_result
 from reconciler.cli.support.project import connect, open_manifest, prepare_files
 from reconciler.cli.support.verification import (
     WAY_BACK,
@@ -52,13 +51,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from reconciler.base.errors import Problem
-    from reconciler.local.runner import Interpreter
     from reconciler.testing.trials import Bounds
     from reconciler.workflow.preparation import Prepared
 
 
 @command()
-@click.argument("functions", nargs=-1, metavar="[FUNCTION…]")
+@click.argument("functions", nargs=-1, metavar="[FUNCTION…]", shell_complete=complete_from("functions"))
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
@@ -86,6 +84,11 @@ if TYPE_CHECKING:
     metavar="DUMP",
     help="With --changed: what udfs dump wrote; the project is not read.",
 )
+@click.option(
+    "--watch",
+    is_flag=True,
+    help="Stay, and whenever a file is saved run the tests of the functions that it changes. Ctrl-C ends it.",
+)
 @junit_option
 @manifest_options
 @value_option("bounds", bounds_of, "timeout", "memory")
@@ -97,14 +100,27 @@ def test(
     junit: Path | None,
     changed: bool,
     against: Path | None,
+    watch: bool,
 ) -> Result:
     """Run the `tests:` of the manifest here: those of every FUNCTION, in which * and ? stand for other characters, or of all.
 
     They run in the CPython of each function's runtime, over the very files that an apply would upload, laid out as
-    MaxCompute lays them out. No service is contacted. Exits with 9 if a test fails, and with 3 if one cannot be run.
+    its service lays them out. No service is contacted. Exits with 9 if a test fails, and with 3 if one cannot be run.
     """
     if against is not None and not changed:
         raise UsageError("E901", "--against goes with --changed", hint="add --changed")
+    if watch:
+        if changed or junit or options.format != "text":
+            message = "--watch is for a person who looks on: --changed, --junit and --format are for a single run"
+            raise UsageError("E901", message, hint="leave them out")
+        from reconciler.cli.support.rounds import run_rounds
+
+        def run_round(prepared: Prepared, groups: list[tuple[Case, ...]]) -> list[Trial]:
+            trials = run_here(prepared, groups, bounds, jobs, is_shown=True)
+            print_result(Result(trial_report_lines(trials, trial_problems(trials), options)))
+            return trials
+
+        run_rounds(options, functions, run_round)
     manifest = open_manifest(options)
     local_runtime(manifest)
     cases = chosen_cases(manifest, functions)
@@ -113,7 +129,9 @@ def test(
         cases = changed_cases(prepared, cases, against)
     trials = run_here(prepared, cases, bounds, jobs, is_shown=options.format == "text")
     if junit:
-        write_whole(junit, rendered.junit_xml(manifest.manifest.stack, trials).encode())
+        from reconciler.render.junit import trials_junit
+
+        write_whole(junit, trials_junit(manifest.manifest.stack, trials).encode())
     code = tests_code(trials)
     if options.as_json:
         from reconciler.render.documents.applies import test_document
@@ -161,22 +179,19 @@ def tests_code(trials: Sequence[Trial]) -> int:
 
 
 def _subjects(prepared: Prepared, groups: list[tuple[Case, ...]]) -> Iterator[LocalSubject]:
-    """Yield what is to be tried; each runtime's CPython is looked for once."""
-    interpreters: dict[tuple[str, bool], Interpreter | RunnerError] = {}
+    """Yield what is to be tried."""
+    from reconciler.local.runner.unpacked import UnpackedArchives
+
+    runtime, machine = local_runtime(prepared.loaded), this_machine(unpack=UnpackedArchives().lay)
     for cases in groups:
         try:
-            job = make_job(prepared, cases[0].function)
+            program = runtime.manifest_program(
+                prepared.loaded, prepared.desired, prepared.artifacts, cases[0].function, machine
+            )
         except RunnerError as error:
             yield LocalSubject(cases, error)
-            continue
-        kind = job.runtime, is_pure(job)
-        if kind not in interpreters:
-            try:
-                interpreters[kind] = interpreter_for(job)
-            except RunnerError as error:
-                interpreters[kind] = error
-        interpreter = interpreters[kind]
-        yield LocalSubject(cases, interpreter if isinstance(interpreter, RunnerError) else (interpreter, job))
+        else:
+            yield LocalSubject(cases, program)
 
 
 def trial_problems(trials: Sequence[Trial]) -> Iterator[Problem]:
@@ -191,7 +206,7 @@ def trial_problems(trials: Sequence[Trial]) -> Iterator[Problem]:
 
 
 @command()
-@click.argument("functions", nargs=-1, metavar="[FUNCTION…]")
+@click.argument("functions", nargs=-1, metavar="[FUNCTION…]", shell_complete=complete_from("functions"))
 @junit_option
 @manifest_options
 @events_option
@@ -208,7 +223,9 @@ def verify(options: Options, functions: tuple[str, ...], junit: Path | None) -> 
     with connect(manifest) as target:
         trials = run_trials(manifest, target, options, cases)
     if junit:
-        write_whole(junit, rendered.junit_xml(manifest.manifest.stack, trials).encode())
+        from reconciler.render.junit import trials_junit
+
+        write_whole(junit, trials_junit(manifest.manifest.stack, trials).encode())
     code = exit_code_of(trials)
     if options.as_json:
         from reconciler.render.documents.applies import verify_document

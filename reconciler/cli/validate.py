@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import InvalidManifest, Refused, UdfsError, count
 from reconciler.base.words import safe
 from reconciler.cli.support.options import Options, command, handover_options
 from reconciler.cli.support.output import Result, findings_output
-from reconciler.cli.support.project import open_manifest, prepare_files
+from reconciler.cli.support.project import open_manifest, prepare_files, user_cache
 from reconciler.cli.support.several import each_target
 
 if TYPE_CHECKING:
     from reconciler.base.errors import Problem
+    from reconciler.core.state import DesiredState
 
 
 @command()
@@ -24,7 +26,7 @@ def validate(options: Options) -> Result:
 
     try:
         prepared = prepare_files(open_manifest(options), options, warn=options.format == "text")
-        if problems := preparation.test_problems(prepared):
+        if problems := preparation.test_problems(prepared, user_cache().root):
             raise InvalidManifest.of(problems)
         if breaches := preparation.policy_breaches(prepared):
             raise Refused.of(breaches)
@@ -35,9 +37,18 @@ def validate(options: Options) -> Result:
         return _report(error.problems, options, error.exit_code)
     if options.format != "text":
         return _report((*prepared.loaded.warnings, *prepared.warnings), options)
-    functions = len(prepared.loaded.manifest.functions)
-    summary = f"valid, {count(functions, 'function')} and {count(len(prepared.desired) - functions, 'resource')}"
+    summary = f"valid, {count_objects(prepared.desired)}"
     return Result(safe(f"{options.heading}{options.file}: {summary}") + "\n", summary=summary)
+
+
+def count_objects(desired: DesiredState) -> str:
+    """Return ``2 functions and 5 resources``: first what needs the others."""
+    numbers = Counter(key.kind for key in desired)
+    leading = {key.kind for key, wanted in desired.items() if wanted.object.kind.leads}
+    *most, last = [
+        count(numbers[kind], kind) for kind in sorted(numbers, key=lambda kind: (kind not in leading, kind))
+    ] or ["nothing"]
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def _report(problems: tuple[Problem, ...], options: Options, code: int = 0) -> Result:

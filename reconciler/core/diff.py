@@ -157,7 +157,9 @@ def compare(desired: DesiredState, reading: Reading, stack: str, *, retire: bool
     Without an entry of the ledger, marks alone decide: less is known of objects that have none, and nothing foreign
     becomes ours. Versions that are not wanted stay, unless `retire` says otherwise.
     """
-    changes, clashes, shared, superseded, foreign = [], [], [], [], 0
+    changes: list[Change] = []
+    superseded: list[Live] = []
+    clashes, shared, foreign = [], [], 0
     live, last, holders = reading.live, reading.last, reading.holders
     why_absent = _absences(desired, reading, stack)
     # Fingerprints of the objects that keep no mark.
@@ -181,7 +183,22 @@ def compare(desired: DesiredState, reading: Reading, stack: str, *, retire: bool
             shared.append(Change(Action.KEEP, key, want, have))
         else:
             clashes.append(Clash(key, want, have, holder))
+    changes, superseded = _take_along(changes, superseded)
     return Comparison(tuple(changes), tuple(clashes), tuple(shared), foreign, tuple(superseded))
+
+
+def _take_along(changes: list[Change], superseded: list[Live]) -> tuple[list[Change], list[Live]]:
+    """Return changes with the old versions that something is deleted under, and those that stay: without it they are nobody's way back."""
+    deleted = {change.key: change.cause for change in changes if change.action is Action.DELETE}
+    going = {
+        have.object.key: Change(Action.DELETE, have.object.key, None, have, deleted[need])
+        for have in superseded
+        if (need := next((need for need in have.object.kind.needs(have.object) if need in deleted), None))
+    }
+    if not going:
+        return changes, superseded
+    staying = [have for have in superseded if have.object.key not in going]
+    return sorted([*changes, *going.values()], key=attrgetter("key.kind", "key.folded")), staying
 
 
 def _is_shared(want: Desired, have: Live) -> bool:
@@ -233,7 +250,8 @@ def _compare_object(
     applied = last.applied_for_certain(key) if last else None
     if changed_fields := differences(want, have):
         is_recorded = last is None or key in last.objects
-        cause = _cause(want, have, applied) if is_recorded else Cause.UNRECORDED
+        certain = last.last_certain(key) if last else None
+        cause = _cause(want, have, certain) if is_recorded else Cause.UNRECORDED
         if want.mark and have.mark:
             # An object that is about to be deleted stays named in the mark of its carrier until it is gone: a run that is
             # cut off between the two must still know it for its own.
@@ -291,6 +309,26 @@ def explain_list(old: tuple[str, ...], new: tuple[str, ...]) -> Mapping[str, tup
         removed.append(str(changed["old_value"]))
         added.append(str(changed["new_value"]))
     return {"added": tuple(sorted(added)), "removed": tuple(sorted(removed))}
+
+
+def keep_vouched(desired: DesiredState, reading: Reading) -> DesiredState:
+    """
+    Return the desired state, with content as it is where mark and ledger say that it is the manifest's in other bytes.
+
+    An archive that somebody else packed of the same files gets such a mark when it is adopted: our sha256, the service's digest of theirs.
+    The mark alone is not believed: whoever edits content may write its digest too.
+    """
+    state, applied = dict(desired), reading.last.objects if reading.last else {}
+    for key in desired.keys() & reading.live.keys() & applied.keys():
+        want, have = desired[key], reading.live[key]
+        kind, digest = want.object.kind, have.object.kind.digest(have.object)
+        if want.mark is None or have.mark is None or want.mark.digest == digest:
+            continue
+        is_ours = want.mark.sha256 == have.mark.sha256 == applied[key].sha256
+        if is_ours and have.mark.digest == digest == kind.digest(applied[key].object):
+            content = kind.take(want.object, have.object, {CONTENT})
+            state[key] = want._replace(object=content, mark=want.mark._replace(digest=digest))
+    return state
 
 
 def ignoring(desired: DesiredState, live: LiveState, rules: Collection[Ignored]) -> DesiredState:

@@ -231,7 +231,7 @@ def _find_drifted(change: Change, last: Entry | None) -> Drifted | None:
     if have is None:
         return _judge_deletion(change.key, want, last) if change.cause is Cause.MISSING else None
     fields = {difference.field for difference in change.differences} - {"marker"}
-    applied = last.applied_for_certain(change.key) if last else None
+    applied = last.last_certain(change.key) if last else None
     is_known = change.cause in {Cause.OUTSIDE, Cause.BOTH}
     if not is_known and not (change.cause is Cause.UNKNOWN and fields and not _is_unfinished(change, last)):
         return None
@@ -251,11 +251,11 @@ def _find_drifted(change: Change, last: Entry | None) -> Drifted | None:
 
 def _is_unfinished(change: Change, last: Entry | None) -> bool:
     """Say whether an object is as an unfinished run left it for the next."""
-    return last is not None and change.key in last.objects and last.applied_for_certain(change.key) is None
+    return last is not None and change.key in last.objects and last.last_certain(change.key) is None
 
 
 def _judge_deletion(key: Key, want: Desired, last: Entry | None) -> Drifted | None:
-    applied = last.applied_for_certain(key) if last else None
+    applied = last.last_certain(key) if last else None
     if last is not None and applied is None and key in last.objects:
         return None  # its creation was cut off
     if applied is None:
@@ -267,7 +267,9 @@ def _judge_deletion(key: Key, want: Desired, last: Entry | None) -> Drifted | No
 
 def _how(fields: set[str], change: Change) -> tuple[Deviation, str]:
     """Return what was done, and to which field if it was that of one."""
-    if fixed := sorted(fields & change.kind.fixed.keys()):
+    if fixed := sorted(
+        field for field in fields & change.kind.fixed.keys() if change.kind.fixed[field].applies(change.object)
+    ):
         return Deviation.RETYPED, fixed[0]
     if len(fields) == 1 and change.kind.forms.get(min(fields)) == "list":
         return Deviation.RELISTED, min(fields)

@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeAlias, 
 import msgspec
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from reconciler.packages.content import Content
 
 
@@ -111,6 +113,10 @@ def _as_it_is(obj: Any, *_: object) -> Any:
     return obj
 
 
+def _no_other_bytes(*_: object) -> bool:
+    return False
+
+
 def _unmarkable(*_: object) -> Any:
     raise ValueError("a mark that udfs does not write")
 
@@ -146,6 +152,13 @@ class Kind(Generic[S]):
     brief: Callable[[S], str] = lambda obj: ""
     """Return what a plan says of a new object, in one line."""
 
+    effect: Callable[[S | None, S], str] = lambda new, old: ""
+    """
+    Return what a change does beside being made, to whoever uses the object: a restart, say; empty for nothing.
+
+    Takes the object as it should be, None where it goes, and as it is.
+    """
+
     needs: Callable[[S], tuple[Key, ...]] = lambda obj: ()
     """Return the objects that must be there before this one."""
 
@@ -154,6 +167,12 @@ class Kind(Generic[S]):
     Return what of an object, beside its name, its content and what it needs, is the same in every target that the same
     artifacts are applied to; None where that is all that is observed.
     """
+
+    portable_needs: Callable[[S], tuple[Key, ...]] | None = None
+    """Return what an object needs that is called the same in every target; None where all of it is."""
+
+    within: Callable[[str, str, str], str | None] = lambda name, old, new: None
+    """Return what an object within another is called once that one, `old`, is called `new`; None if it is not within it."""
 
     elsewhere: Callable[[S], tuple[str, ...]] = lambda obj: ()
     """Return what an object relies on outside of the plan's destination, where nobody looks."""
@@ -194,14 +213,23 @@ class Kind(Generic[S]):
     tells_updater: bool = True
     """Whether the service tells who wrote it last, and when."""
 
+    tells_time: bool = False
+    """Whether the service tells when it was written last, though not by whom."""
+
     as_listed: Callable[[S], S] | None = None
     """Return what a listing tells of an object that is not ours; None where that is all."""
 
     holds_content: Callable[[S], bool] = lambda obj: False
     """Say whether there are bytes to fetch and to send."""
 
+    file_name: Callable[[S], str] = lambda obj: str(obj.name)  # type: ignore[attr-defined]  # every object has one
+    """Return how its content is called where it is written to a folder."""
+
     size: Callable[[S], int] = lambda obj: 0
     """Return how many bytes of content a write sends."""
+
+    keeps_content: bool = False
+    """Whether a write may leave the content as it is; else it is sent with every write, whole."""
 
     digest: Callable[[S], str | None] = lambda obj: None
     """Return the checksum of the content, as the service itself tells it."""
@@ -219,6 +247,12 @@ class Kind(Generic[S]):
     comes_back: bool = True
     """Whether a rollback brings it back, which takes that it holds no content; else it must still hold what it held."""
 
+    leads: bool = True
+    """Whether it is what people come for, functions, say: lists are of these, and in a plan they stand before what they need."""
+
+    same_files: Callable[[Path, Path], bool] = _no_other_bytes
+    """Whether two archives hold the same files: what is adopted then is the manifest's, in other bytes."""
+
     take: Callable[[S, S, Collection[str]], S] = _as_it_is
     """Return the first object with some fields of the second: what a manifest says to leave, or what a mark brings along."""
 
@@ -227,6 +261,11 @@ class Kind(Generic[S]):
 
     let_go: Callable[[S, str], S] = _as_it_is
     """Return an object as the stack of this name leaves it behind."""
+
+    @property
+    def is_dated(self) -> bool:
+        """Whether the service tells when it was written last."""
+        return self.tells_updater or self.tells_time
 
     @functools.cached_property
     def fields(self) -> tuple[str, ...]:

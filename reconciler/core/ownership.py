@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.base.errors import Problem, UsageError
 from reconciler.base.hints import Command
+from reconciler.base.words import did_you_mean, quote
 from reconciler.core.diff import Action, Change, differences
-from reconciler.core.kind import Difference, Mark, fingerprint, fits_name
+from reconciler.core.kind import CONTENT, Difference, Mark, fingerprint, fits_name
 from reconciler.core.plan import Plan, another_stacks, needs, order_changes
 from reconciler.core.state import Desired, version_of
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from reconciler.base.errors import Position
+    from reconciler.base.hints import Hint
     from reconciler.core.kind import Key, Kind, Kinds
     from reconciler.core.plan import Destination
     from reconciler.core.record import Reading
@@ -73,6 +75,41 @@ def to_adopt(names: Iterable[str], desired: DesiredState, side: Side) -> tuple[K
     return tuple(key for key in keys if not side.is_ours(key))
 
 
+def to_take_over(keys: Collection[Key], desired: DesiredState, side: Side) -> tuple[Key, ...]:
+    """Return what is to be adopted so that `keys` are managed: they and what they list, as far as it is nobody's."""
+    candidates = reach(keys, desired, side.live) & desired.keys() & side.live.keys()
+    return tuple(sorted(desired[key].object.key for key in candidates if side.holder(key) is None))
+
+
+def reach(keys: Collection[Key], desired: DesiredState, live: LiveState) -> frozenset[Key]:
+    """Return `keys`, with what lies within them in the manifest, and what all of it lists there and in the project."""
+    whole = [*keys, *_inner_keys(keys, desired)]
+    objects = [side[key].object for side in (desired, live) for key in whole if key in side]
+    return frozenset({*whole, *(need for obj in objects for need in needs(obj))})
+
+
+def _inner_keys(keys: Collection[Key], desired: DesiredState) -> Iterator[Key]:
+    """Yield the keys of what lies within others: the triggers of a function, say."""
+    users: dict[Key, list[Key]] = {}
+    for key, entry in desired.items():
+        for need in needs(entry.object):
+            users.setdefault(need, []).append(key)
+    for outer in keys:
+        waiting, seen = [outer], {outer}
+        while waiting:
+            for user in users.get(waiting.pop(), ()):
+                obj = desired[user].object
+                if user not in seen and obj.kind.within(obj.name, outer.name, outer.name) is not None:
+                    seen.add(user)
+                    waiting.append(user)
+                    yield user
+
+
+def _any_of(kinds: Kinds) -> str:
+    *most, last = kinds
+    return f"{', '.join(most)} or {last}" if most else last
+
+
 def _is_pattern(name: str) -> bool:
     return "*" in name or "?" in name
 
@@ -94,26 +131,34 @@ def _gather_keys(choices: Iterable[list[Key] | Problem]) -> tuple[Key, ...]:
 def _fitting_adoptable(pattern: str, desired: DesiredState, side: Side) -> list[Key] | Problem:
     fits = [key for key in desired if fits_name(key, pattern, side.kinds)]
     if not fits:
-        return Problem("E509", f"the manifest has no {' or '.join(side.kinds)} that '{pattern}' fits")
+        message = f"the manifest has no {_any_of(side.kinds)} that {quote(pattern)} fits"
+        return Problem("E509", message, hint=did_you_mean(pattern, (key.name for key in desired)))
     return [key for key in fits if key in side.live and side.holder(key) is None]
 
 
 def _named_adoptable(name: str, desired: DesiredState, side: Side) -> list[Key] | Problem:
     named = [desired[key].object.key for key in side.keys_of(name) if key in desired]
     if not named:
-        hint = (
+        first: Hint = (
             "write it into the manifest first; what stands there and is not in the project is created by ",
             Command("apply"),
         )
-        return Problem("E509", f"the manifest has no {' or '.join(side.kinds)} '{name}' to adopt", hint=hint)
+        hint = did_you_mean(name, (wanted.object.name for wanted in desired.values())) or first
+        return Problem("E509", f"the manifest has no {_any_of(side.kinds)} '{name}' to adopt", hint=hint)
     present = [key for key in named if key in side.live]
     if not present:
         return Problem("E509", f"there is no '{name}' in the project to adopt", hint=(Command("apply"), " creates it"))
     return present
 
 
-def adoption(keys: Collection[Key], desired: DesiredState, side: Side, held: Held) -> Plan:
-    """Plan the adoption of `keys`; `held` has the bytes of each of them that holds any."""
+def adoption(
+    keys: Collection[Key], desired: DesiredState, side: Side, held: Held, same: Collection[Key] = frozenset()
+) -> Plan:
+    """
+    Plan the adoption of `keys`; `held` has the bytes of each of them that holds any.
+
+    Those of `same` hold the manifest's files in other bytes, and their marks say so: they are not to be written anew for that.
+    """
     # A mark makes the objects that it names ours too: those of others are adopted by their own names.
     adopted = frozenset(keys)
     theirs = frozenset(
@@ -121,7 +166,7 @@ def adoption(keys: Collection[Key], desired: DesiredState, side: Side, held: Hel
         for other, have in side.live.items()
         if not have.object.kind.has_mark and other not in adopted and not side.is_ours(other)
     )
-    changes = [_adopt(key, desired[key], side, held, theirs) for key in keys]
+    changes = [_adopt(key, desired[key], side, held, theirs, is_same=key in same) for key in keys]
     refusals = [problem for change in changes for problem in _why_not_adopted(change, desired[change.key].origin, side)]
     return Plan(side.stack, side.destination, tuple(order_changes(changes)), refusals=tuple(refusals))
 
@@ -162,7 +207,9 @@ def _named_releasable(name: str, desired: DesiredState, side: Side) -> list[Key]
         return Problem("E510", message, at=listed[0].origin, hint=hint)
     if not ours:
         where = f"stack '{side.stack}' does not manage it" if present else "it is not in the project"
-        return Problem("E510", f"'{name}' cannot be disowned: {where}", hint=_MANAGED)
+        names = (have.object.name for key, have in side.live.items() if side.is_ours(key))
+        guess = None if present else did_you_mean(name, names)
+        return Problem("E510", f"{quote(name)} cannot be disowned: {where}", hint=guess or _MANAGED)
     return ours
 
 
@@ -209,8 +256,10 @@ def release(keys: Collection[Key], side: Side, held: Held, position: Position) -
     return Plan(side.stack, side.destination, tuple(order_changes(changes)), unchanged=kept, refusals=refusals)
 
 
-def _adopt(key: Key, want: Desired, side: Side, held: Held, theirs: frozenset[str]) -> Change:
+def _adopt(key: Key, want: Desired, side: Side, held: Held, theirs: frozenset[str], *, is_same: bool) -> Change:
     have, kind = side.live[key], want.object.kind
+    if is_same:
+        want = want._replace(object=kind.take(want.object, have.object, {CONTENT}))
     # What goes with the mark is written now.
     changed_fields = tuple(
         difference
@@ -222,6 +271,8 @@ def _adopt(key: Key, want: Desired, side: Side, held: Held, theirs: frozenset[st
     assert want.mark is not None
     kept = kind.take(have.object, want.object, kind.written_with_mark)
     mark = _mark(kind, side.stack, held.get(key), want.mark.names - theirs)
+    if is_same:
+        mark = mark._replace(sha256=want.mark.sha256)
     return Change(Action.ADOPT, key, Desired(kept, want.origin, mark), have, differences=changed_fields)
 
 

@@ -92,7 +92,7 @@ def draw(changes: Iterable[Change], most: int = MOST_NODES) -> Picture:
         if package := _package(change):
             parts[package].append(change)
     for change in sorted(objects.values(), key=lambda change: (change.action is Action.KEEP, change.key)):
-        if change.kind.comes_back:
+        if change.kind.leads:
             canvas.add_function(change, [objects[need] for need in needs(change.object) if need in objects], users)
         elif not users[change.key] and not _package(change):
             canvas.add_loose(change)

@@ -8,10 +8,11 @@ operations on exactly these observations.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from reconciler.base.errors import Position, Problem, Refused, count, sort_probl
 from reconciler.base.hints import Command
 from reconciler.core.diff import Action, Cause, Change, Clash, compare
 from reconciler.core.kind import CONTENT, Difference
+from reconciler.core.state import version_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -99,16 +101,16 @@ class Plan:
     back_to: int | None = None
     """The epoch that is gone back to, if this is a rollback."""
 
-    digest: str = field(init=False, compare=False)
+    @functools.cached_property
+    def digest(self) -> str:
+        """The sha256 of the operations and of what they rest on; worked out when somebody asks, for most copies nobody does."""
+        return _digest(self)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "digest", _digest(self))
-
-    @property
+    @functools.cached_property
     def counts(self) -> Mapping[Action, int]:
         return Counter(change.action for change in self.changes)
 
-    @property
+    @functools.cached_property
     def upload_bytes(self) -> int:
         """Bytes of content that will be sent."""
         return sum(upload_size(change) for change in self.changes)
@@ -264,10 +266,18 @@ def needs(obj: Object) -> tuple[Key, ...]:
 
 
 def upload_size(change: Change) -> int:
-    """Return how many bytes of content a change sends; content is always sent whole."""
+    """Return how many bytes of content a change sends; what is sent of a content is always the whole."""
     if change.action is Action.RECORD or change.desired is None:
         return 0
+    if change.kind.keeps_content and not writes_content(change):
+        return 0
     return change.kind.size(change.desired.object)
+
+
+def writes_content(change: Change) -> bool:
+    """Say whether a change writes content where a write need not; what is taken over or let go of keeps its own."""
+    is_other = any(difference.field == CONTENT for difference in change.differences)
+    return change.action is Action.CREATE or (change.action is Action.UPDATE and is_other)
 
 
 def observation(live: Live | None) -> tuple[object, ...] | None:
@@ -386,6 +396,7 @@ def _mark_moves(operations: Sequence[Change], desired: DesiredState, moved: Mapp
         for change in operations
         if change.action is Action.DELETE and moved.get(change.key) in desired and change.cause is not Cause.UNRECORDED
     }
+    pairs |= _within_moved(operations, desired, pairs)
     names = {
         side: Difference("name", old.name, desired[new].object.name)
         for old, new in pairs.items()
@@ -397,6 +408,26 @@ def _mark_moves(operations: Sequence[Change], desired: DesiredState, moved: Mapp
         else change
         for change in operations
     ]
+
+
+def _within_moved(operations: Sequence[Change], desired: DesiredState, pairs: Mapping[Key, Key]) -> dict[Key, Key]:
+    """
+    Return what goes with an object under its old name, each with what is in its place under the new one.
+
+    A version is called by what is in it; one that has none in its place goes all the same with what it is a version of.
+    """
+    within = {}
+    for change in operations if pairs else ():
+        if change.action is Action.DELETE and change.key not in pairs and change.cause is not Cause.UNRECORDED:
+            kind = change.kind
+            renamed = {kind.within(change.key.name, old.name, new.name): new for old, new in pairs.items()}
+            for name, owner in renamed.items():
+                key = kind.key(name) if name else None
+                if key is not None and key in desired:
+                    within[change.key] = key
+                elif name and change.live is not None and version_of(change.live):
+                    within[change.key] = owner
+    return within
 
 
 def _refuse_protected(operations: Iterable[Change], last: Entry | None) -> Iterable[Problem]:

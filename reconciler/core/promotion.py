@@ -75,20 +75,25 @@ def find_ahead(
     for key in sorted(desired.keys() - needed):
         parts = _wanted_parts(key, desired)
         if any(part.key in written for part in parts) and not _is_at_home(parts, reading):
-            is_verified = tested is not None and desired[key].object.kind.comes_back
-            why = _why_ahead(key, parts, before, verified=is_verified)
-            is_untested = why == _say_unverified(before.target) and key not in (tested or ())
+            subject = _find_tested(parts, desired)
+            why = _why_ahead(key, parts, before, verified=subject if tested is not None else None)
+            is_untested = why == _say_unverified(before.target) and subject not in (tested or ())
             if why is not None:
                 said = "it has no test that udfs verify could run" if is_untested else why
                 yield Ahead(key, said, desired[key].origin, is_untested)
     yield from _deletions_ahead(plan, before)
 
 
+def _find_tested(parts: tuple[_Part, ...], desired: DesiredState) -> Key | None:
+    """Return the part of an artifact that may have tests: what an alias leads to, a function, and not the alias."""
+    return next((part.key for part in parts if desired[part.key].object.kind.leads), None)
+
+
 def _deletions_ahead(plan: Plan, before: Before) -> Iterator[Ahead]:
     """Yield what would be deleted while the target before has it."""
     for change in plan.changes:
         is_deletion = change.action is Action.DELETE and change.cause is not Cause.SUPERSEDED
-        if is_deletion and change.kind.comes_back and before.reading.holder(change.key) == plan.stack:
+        if is_deletion and change.kind.leads and before.reading.holder(change.key) == plan.stack:
             yield Ahead(change.key, f"{before.target} still has it, and here it would be deleted", None)
 
 
@@ -118,14 +123,14 @@ def _is_delivery(action: Action, differences: Sequence[Difference]) -> bool:
     return action is Action.CREATE
 
 
-def _why_ahead(key: Key, parts: tuple[_Part, ...], before: Before, *, verified: bool) -> str | None:
-    """Return why an artifact is ahead; None if the target before has applied it, and verified it if that is asked for."""
+def _why_ahead(key: Key, parts: tuple[_Part, ...], before: Before, *, verified: Key | None) -> str | None:
+    """Return why an artifact is ahead; None if the target before has applied it, and verified the object `verified` if one is named."""
     name = before.target
     newest_first = enumerate(before.entries)
     holding = (entry for number, entry in newest_first if _holds(parts, entry, {} if number else before.reading.live))
     why = None
     for entry in holding:
-        verdict = entry.verdict(key)
+        verdict = entry.verdict(verified) if verified else None
         if not verified or (verdict and verdict.has_passed):
             return None
         if verdict is not None:
@@ -174,7 +179,7 @@ def _collect_parts(key: Key, look: Callable[[Key], _Part | None]) -> tuple[_Part
 
 def _describe(obj: Object, sha256: str) -> _Part:
     kind = obj.kind
-    return _Part(obj.key, (kind.portable or kind.observe)(obj), needs(obj), sha256)
+    return _Part(obj.key, (kind.portable or kind.observe)(obj), (kind.portable_needs or needs)(obj), sha256)
 
 
 def _part_of(key: Key, entry: Entry, live: LiveState) -> _Part | None:

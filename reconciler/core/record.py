@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 from reconciler.core.kind import fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from reconciler.core.kind import Key
@@ -92,6 +92,9 @@ class Step:
 
     operation: str = ""
     """Fingerprint of the operation and what it rests on, until the run got through: whoever goes on holds theirs against it."""
+
+    restores: bool = False
+    """Whether it brings back what an apply had left for certain; until the run got through, as long as it is not done."""
 
 
 @dataclass(frozen=True)
@@ -188,13 +191,28 @@ class Entry:
         """
         return None if key in self._uncertain else self.objects.get(key)
 
+    def last_certain(self, key: Key) -> Applied | None:
+        """
+        Return how the stack had left an object for certain before somebody else changed it; None if that is not known.
+
+        A run that was cut off while it brought an object back leaves it in one of two states: that one, or as the other made it.
+        """
+        return None if key in self._uncertain - self._restorations else self.objects.get(key)
+
     def verdict(self, key: Key) -> Verdict | None:
         """Return what came of the tests of an object, if they ran since."""
         return next((each for each in self.verdicts if (each.kind, each.name) == (key.kind, key.folded)), None)
 
     @functools.cached_property
     def _uncertain(self) -> frozenset[Key]:
-        steps = [step for step in self.steps if step.outcome != "done"]
+        return self._step_keys(step for step in self.steps if step.outcome != "done")
+
+    @functools.cached_property
+    def _restorations(self) -> frozenset[Key]:
+        return self._step_keys(step for step in self.steps if step.restores)
+
+    def _step_keys(self, chosen: Iterable[Step]) -> frozenset[Key]:
+        steps = list(chosen)
         # What has no object here is not known anyway, so the kinds of those that are here are all that is needed.
         kinds = {applied.object.kind.name: applied.object.kind for applied in self.objects.values()} if steps else {}
         return frozenset(kinds[step.kind].key(step.name) for step in steps if step.kind in kinds)
@@ -221,10 +239,17 @@ class Reading:
         """Say whether an object is as the newest apply of the stack left it, as far as is known for certain."""
         live = self.live.get(key)
         applied = self.last.applied_for_certain(key) if self.last else None
-        if live is None or applied is None or live.object != applied.object:
+        if live is None or applied is None:
             return False
         kind = live.object.kind
-        return applied.modified == live.modified if kind.tells_updater else applied.is_same(live)
+        # Of what was applied, an object may have no more than what somebody named; what it is without, the service fills in.
+        if live.object != applied.object and (
+            applied.object.kind is not kind or kind.differences(applied.object, live.object)
+        ):
+            return False
+        if kind.tells_updater:
+            return applied.modified == live.modified
+        return kind.has_mark or applied.is_same(live)
 
     def holder(self, key: Key) -> str | None:
         """

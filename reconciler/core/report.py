@@ -39,6 +39,24 @@ class StepEnded(NamedTuple):
     error: UdfsError | None = None
 
 
+class EntryBegun(NamedTuple):
+    """A pipeline turns to a manifest and target."""
+
+    command: str
+    manifest: str
+    target: str | None
+
+
+class EntryEnded(NamedTuple):
+    """What came of a manifest and target."""
+
+    command: str
+    manifest: str
+    target: str | None
+    outcome: str
+    exit_code: int
+
+
 @dataclass(frozen=True)
 class SourceChange:
     """A text that a plan changes."""
@@ -132,6 +150,11 @@ class Imported:
     @property
     def is_empty(self) -> bool:
         return not self.functions and not self.resources
+
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """What was asked for and is in the manifest."""
+        return (*(obj.key for obj in (*self.functions, *self.resources)), *self.present)
 
 
 @dataclass(frozen=True)

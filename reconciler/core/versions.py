@@ -13,23 +13,24 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from reconciler.base.errors import Position, Problem, Refused, UsageError
+from reconciler.base.errors import Position, Problem, Refused, UsageError, count
 from reconciler.base.hints import Command
 from reconciler.core import plan
-from reconciler.core.diff import Cause
+from reconciler.core.diff import Action, Cause
 from reconciler.core.kind import Mark
 from reconciler.core.plan import needs
 from reconciler.core.state import Desired, version_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from datetime import datetime
 
     from reconciler.base.hints import Hint
+    from reconciler.core.diff import Change
     from reconciler.core.kind import Key
     from reconciler.core.plan import Destination, Plan
     from reconciler.core.record import Entry, Reading
-    from reconciler.core.state import Object
+    from reconciler.core.state import LiveState, Object
 
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
@@ -128,6 +129,34 @@ def _by_hand(entry: Entry) -> Hint:
     )
 
 
+def end_of_way_back(changes: Sequence[Change], last: Entry | None) -> Problem | None:
+    """
+    Return a warning if a rollback that follows these changes would lack something (E552).
+
+    It would go to what the `last` apply left: there, what changes now listed what is deleted now. What is replaced in place is not
+    told of: such names are chosen to be replaced, and it would be told at every edit of a shared module.
+    """
+    if last is None or last.outcome != "committed":
+        return None
+    lost = {change.key for change in changes if change.action is Action.DELETE}
+    ended = []
+    for change in changes:
+        was = last.objects.get(change.key)
+        if was and was.object.kind.comes_back and change.action in {Action.UPDATE, Action.DELETE}:
+            ended += [(change, gone) for gone in sorted(lost & set(needs(was.object)))[:1]]
+    if not ended:
+        return None
+    first, gone = ended[0]
+    others = f" and {count(len(ended) - 1, 'other object')}" if len(ended) > 1 else ""
+    message = f"{first.key}{others} will have no way back to epoch {last.epoch}: it listed {gone}, which is deleted"
+    hint: Hint = (
+        "leave it in the manifest until nobody wants to go back; without it this is refused (E552): ",
+        Command("rollback"),
+    )
+    position = first.desired.origin if first.desired else None
+    return Problem("E750", message, position, hint, severity="warning")
+
+
 # --- Collecting -----------------------------------------------------------------------------------------------------------
 
 
@@ -147,15 +176,32 @@ def collection(
     `entries` is the ledger, the newest first. What any object of the project lists stays, and so does what a rollback
     to one of the last `keep` different states would need.
     """
-    listed = {need for have in reading.live.values() for need in needs(have.object)}
     kept = _as_they_are(reading, stack, Position(entries[0].name) if entries else Position("the ledger"))
-    versions = {key for key in kept if version_of(reading.live[key])} - listed
+    versions = {key for key in kept if version_of(reading.live[key])}
+    versions -= _find_reached(reading.live, versions)
     over = {key for key in versions if (since := superseded_at(key, entries)) and now - since >= grace}
     # Last, and only where it matters: it reads the most of the ledger.
     over -= _find_needs(entries, keep) if over else set()
+    # What an old version needs that stays for now stays with it.
+    staying = versions - over
+    while more := over & {need for key in staying for need in needs(reading.live[key].object)}:
+        staying |= more
+        over -= more
     desired = {key: object_kept for key, object_kept in kept.items() if key not in over}
     removal = plan.make(desired, reading, stack=stack, destination=destination, cause=Cause.SUPERSEDED)
     return replace(removal, superseded=len(versions) - len(over))
+
+
+def _find_reached(live: LiveState, versions: Collection[Key]) -> set[Key]:
+    """Return what is needed by anything but an old version: those are counted as a plan counts them, whoever of them lists another."""
+    reached: set[Key] = set()
+    waiting = [key for key in live if key not in versions]
+    while waiting:
+        key = waiting.pop()
+        needed = set(needs(live[key].object)) - reached if key in live else set()
+        reached |= needed
+        waiting += needed
+    return reached
 
 
 def superseded_at(key: Key, entries: Sequence[Entry]) -> datetime | None:

@@ -29,7 +29,6 @@ from reconciler.base.errors import AccessError, LeaseHeld, ServiceError, StalePl
 from reconciler.core.diff import Action
 from reconciler.core.plan import needs, observation
 from reconciler.core.report import Outcome, Report, StepBegun, StepEnded
-from reconciler.core.state import Live
 from reconciler.engine.staleness import gone_stale
 
 if TYPE_CHECKING:
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from reconciler.core.diff import Change
     from reconciler.core.kind import Key
     from reconciler.core.plan import Plan
+    from reconciler.core.state import Live
     from reconciler.core.target import Target
 
 
@@ -293,5 +293,5 @@ def _is_made(change: Change, current: Live | None) -> bool:
     """Say whether an object is as a change wanted it."""
     if change.desired is None or current is None:
         return change.desired is None and current is None
-    desired = Live(change.desired.object)
-    return observation(current) == observation(desired) and current.mark == change.mark
+    # By the same judgement as a plan's: what the service fills in, nobody wanted otherwise.
+    return not change.kind.differences(change.desired.object, current.object) and current.mark == change.mark

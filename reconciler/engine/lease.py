@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import LeaseHeld, ServiceError, UdfsError
 from reconciler.base.hints import Command
-from reconciler.core.diff import Action
+from reconciler.core.diff import Action, differences
 from reconciler.core.record import Applied, Entry, Step, entry_name
 from reconciler.core.report import Outcome
+from reconciler.core.state import Live
 from reconciler.engine import ledger
 from reconciler.engine.approval import digest_operation
 
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from reconciler.core.plan import Plan
     from reconciler.core.record import Holder, Reading, Store
     from reconciler.core.report import Report
-    from reconciler.core.state import Desired, Live
+    from reconciler.core.state import Desired
     from reconciler.engine.apply import Patience
 
 RENEWALS = 3
@@ -64,7 +66,14 @@ class Lease:
             expires=now + ledger.LEASE,
             digest=plan.digest,
             steps=tuple(
-                Step(c.action.value, c.key.kind, c.key.name, operation=digest_operation(c)) for c in plan.changes
+                Step(
+                    c.action.value,
+                    c.key.kind,
+                    c.key.name,
+                    operation=digest_operation(c),
+                    restores=_restores(c, reading.last),
+                )
+                for c in plan.changes
             ),
             # What is about to be deleted is still ours until it is gone.
             objects={
@@ -112,10 +121,11 @@ class Lease:
         self._stop.set()
         self._renewing.join()
         ending: record.Outcome = "interrupted" if report.interrupted else "failed" if report.error else "committed"
-        kept = [""] * len(self.entry.steps) if ending == "committed" else [step.operation for step in self.entry.steps]
         steps = tuple(
-            Step(change.action.value, change.key.kind, change.key.name, end.value, operation)
-            for (change, end), operation in zip(report.outcomes, kept, strict=True)
+            replace(step, outcome=end.value)
+            if ending != "committed"
+            else Step(step.action, step.kind, step.name, end.value)
+            for step, (_, end) in zip(self.entry.steps, report.outcomes, strict=True)
         )
         entry = ledger.finish_entry(self.entry, ending, steps, self._after(plan, report), self._store.now())
         self._write_down(entry)
@@ -201,9 +211,15 @@ def _unchanged_objects(plan: Plan) -> dict[Key, Applied]:
     return {c.key: _applied(c, c.desired, c.live) for c in plan.unchanged if c.desired and c.live}
 
 
+def _restores(change: Change, last: Entry | None) -> bool:
+    """Say whether a change makes of an object what an apply had left for certain."""
+    before = last.last_certain(change.key) if last and change.action in {Action.CREATE, Action.UPDATE} else None
+    return bool(before and change.desired and not differences(change.desired, Live(before.object)))
+
+
 def _applied(change: Change, want: Desired, seen: Live | None = None) -> Applied:
     """Return what the ledger keeps of an object; `seen` is how it was last looked at."""
-    modified = seen.modified if seen and change.kind.tells_updater else None
+    modified = seen.modified if seen and change.kind.is_dated else None
     # An object without a mark is known by its creation, and replacing it does not create it anew.
     sides = () if change.kind.has_mark else (change.live, seen)
     created = next((live.created for live in sides if live and live.created), None)

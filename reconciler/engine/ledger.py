@@ -69,6 +69,10 @@ def is_entry(name: str) -> bool:
 # --- Writing and reading ------------------------------------------------------------------------------------------------
 
 
+_WHILE_IT_RUNS = ("operation", "restores")
+"""Fields of a step that are left out where they say nothing."""
+
+
 def dump(entry: Entry) -> bytes:
     """
     Return an entry as bytes: JSON, an object a line, sorted.
@@ -85,7 +89,8 @@ def dump(entry: Entry) -> bytes:
         "expires": _time(entry.expires),
         "digest": entry.digest,
         "steps": [
-            {key: text for key, text in asdict(step).items() if text or key != "operation"} for step in entry.steps
+            {key: value for key, value in asdict(step).items() if value or key not in _WHILE_IT_RUNS}
+            for step in entry.steps
         ],
         **({"back_to": entry.back_to} if entry.back_to else {}),
         **({"ended_by": _holder(entry.ended_by)} if entry.ended_by else {}),
@@ -207,7 +212,7 @@ def _record(kind: Kind[Any]) -> type:
             # Text is left out where there is none.
             form = _Text if info.type == (str | None) else info.type
             fields.append((info.name, form, info.default))
-    if kind.tells_updater:
+    if kind.is_dated:
         fields.append(("modified", _Text, ""))
     if not kind.has_mark:
         fields.append(("created", _Text, ""))
@@ -230,7 +235,7 @@ def _decode_entry(written: Any, kinds: Mapping[type, Kind[Any]]) -> Entry:
     for record in written.objects.values():
         kind = kinds[type(record)]
         obj = kind.read_back(record)
-        modified = _moment(record.modified) if kind.tells_updater and record.modified else None
+        modified = _moment(record.modified) if kind.is_dated and record.modified else None
         created = _moment(record.created) if not kind.has_mark and record.created else None
         objects[obj.key] = Applied(obj, modified, created, record.protected, record.sha256)
     fields = {name: value for name, value in msgspec.structs.asdict(written).items() if value is not msgspec.UNSET}

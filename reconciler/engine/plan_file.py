@@ -87,11 +87,12 @@ class Open(Model):
     @model_serializer(mode="wrap")
     def _in_order(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         written: dict[str, Any] = handler(self)
-        last = [name for name in written if name not in self.of_target]
+        given = self.of_target
+        if not given:
+            return written
+        last = [name for name in written if name not in given]
         head = last.index(self.behind) + 1
-        return {
-            name: written[name] for name in (*last[:head], *(n for n in self.of_target if n in written), *last[head:])
-        }
+        return {name: written[name] for name in (*last[:head], *(n for n in given if n in written), *last[head:])}
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:

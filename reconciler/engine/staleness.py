@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from reconciler.base.errors import Problem, Refused, StalePlan
+from reconciler.base.errors import Problem, Refused, StalePlan, plural
 from reconciler.core.diff import Action
 from reconciler.core.plan import needed_by_strangers, observation
 
@@ -102,8 +102,8 @@ def why_moved(was: Live | None, now: Live | None) -> str | None:
     as_listed = was.object.kind.as_listed if was.mark is None else None
     if pin(now) in (pin(was), pin(was._replace(object=as_listed(was.object))) if as_listed else None):
         return None
-    if not now.object.kind.tells_updater:
-        return f"was changed (the service does not tell who changes {now.object.kind.name}s)"
+    if not now.object.kind.is_dated or not (now.updater or now.modified):
+        return f"was changed (the service does not tell who changes {plural(now.object.kind.name)})"
     return f"was changed{_by(now.updater)}{_on(now.modified)}"
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeAlias, TypeVar
 from reconciler.base.words import did_you_mean, quote
 from reconciler.manifest.model import Manifest
 from reconciler.manifest.paths import Refusal
+from reconciler.manifest.section import keys_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from reconciler.manifest.runtimes import Runtime, Service
 
 M_co = TypeVar("M_co", bound=Manifest, covariant=True)
+Dialects: TypeAlias = "Mapping[str, Callable[[], Dialect[Any]]]"
+"""By the kinds of target, each made when it is asked for."""
+
 Keys: TypeAlias = tuple[str | int, ...]
 """Where something stands in a manifest: ``("functions", "my_psi", "class")``."""
 
@@ -79,6 +83,12 @@ class Dialect(Generic[M_co]):
     def service(self) -> Service:
         return self.model.service
 
+    @property
+    def keys(self) -> frozenset[str]:
+        """The keys of the manifest."""
+        model: type[Manifest] = self.model
+        return frozenset(keys_of(model))
+
 
 @dataclass(frozen=True)
 class Draft(Generic[M_co]):
@@ -116,30 +126,36 @@ class Draft(Generic[M_co]):
             yield Flaw("E309", f"two different files would be uploaded as {quote(name)}", keys, hint)
 
     def where(self, *keys: str | int, at_key: bool = False) -> str:
-        """Return a place for a sentence: ``line 3, column 7``."""
+        """Return a place for a sentence: ``line 3, column 7``, and of an included file its name too."""
         find = self.document.find_key if at_key else self.document.find
         position = self.document.position(find(*keys)[0])
+        if position.file != self.document.file:
+            return str(position)
         return f"line {position.line}, column {position.column}"
 
 
-def run_checks(draft: Draft[Any], checks: tuple[Callable[[Draft[Any]], Iterator[Flaw]], ...]) -> None:
-    """Note in the draft's document everything that the checks find, errors and warnings."""
+def run_checks(
+    draft: Draft[Any],
+    checks: tuple[Callable[[Draft[Any]], Iterator[Flaw]], ...],
+    is_certain: Callable[[Flaw], bool] = lambda flaw: True,
+) -> None:
+    """Note in the draft's document everything that the checks find and that is certain, errors and warnings."""
     document = draft.document
     for check in checks:
         # Noted one by one: `note` ends the search when nobody would read more of them.
-        for flaw in check(draft):
+        for flaw in filter(is_certain, check(draft)):
             span = (document.find_key if flaw.at_key else document.find)(*flaw.keys)
             (document.warn if flaw.is_warning else document.note)(flaw.code, flaw.message, span, hint=flaw.hint)
 
 
-def choose_dialect(document: Document, dialects: Mapping[str, Dialect[Any]]) -> Dialect[Any] | None:
+def choose_dialect(document: Document, dialects: Dialects) -> Dialect[Any] | None:
     """Return the dialect that a manifest names, the first one if it names none; or None, after noting that there is none."""
-    first = next(iter(dialects.values()))
     kind = document.value("target", "kind")
     if not isinstance(kind, str):
-        return first  # no kind, or a list or mapping, which the model refuses
+        return next(iter(dialects.values()))()  # no kind, or a list or mapping, which the model refuses
     if kind not in dialects:
-        guess = did_you_mean(kind, dialects)
-        message = f"there is no kind of target {quote(kind)}" + (f", {guess}" if guess else "")
-        document.note("E203", message, document.find("target", "kind"), hint=f"kinds: {', '.join(dialects)}")
-    return dialects.get(kind)
+        hint = did_you_mean(kind, dialects) or f"kinds: {', '.join(dialects)}"
+        message = f"there is no kind of target {quote(kind)}"
+        document.note("E203", message, document.find("target", "kind"), hint=hint)
+        return None
+    return dialects[kind]()

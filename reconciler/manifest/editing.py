@@ -29,8 +29,13 @@ if TYPE_CHECKING:
     import collections.abc
     from collections.abc import Iterator
 
-Value: TypeAlias = "str | list[str]"
+Value: TypeAlias = "str | list[str] | list[collections.abc.Mapping[str, Any]] | collections.abc.Mapping[str, Value]"
 """What stands behind a key of an entry: as it is written, see `literally`."""
+
+
+class Bare(str):
+    """A number or a truth value, as it is written: without quotes."""
+
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*\Z")
 _WORDS = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
@@ -102,17 +107,19 @@ def entry_lines(entry: ManifestEntry, indent: str = "  ") -> Iterator[str]:
         inline = _flow(value)
         if isinstance(value, list) and len(inline) > _LONG:
             yield f"{indent}  {key}:"
-            yield from (f"{indent}    - {scalar(item)}" for item in value)
+            yield from (f"{indent}    - {_flow(item)}" for item in value)
         else:
             yield f"{indent}  {key}: {inline}"
 
 
-def _flow(value: Value | collections.abc.Mapping[str, Value]) -> str:
+def _flow(value: Value) -> str:
+    if isinstance(value, Bare):
+        return value
     if isinstance(value, str):
         return scalar(value)
     if isinstance(value, list):
-        return f"[{', '.join(map(scalar, value))}]"
-    return f"{{{', '.join(f'{key}: {_flow(item)}' for key, item in value.items())}}}"
+        return f"[{', '.join(map(_flow, value))}]"
+    return f"{{{', '.join(f'{scalar(key)}: {_flow(item)}' for key, item in value.items())}}}"
 
 
 @dataclass

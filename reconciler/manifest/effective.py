@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.base.errors import Position, Problem
-    from reconciler.manifest.load import Dialects
+    from reconciler.manifest.dialect import Dialects
     from reconciler.manifest.model import Target
 
 
@@ -57,18 +57,26 @@ def target_names(file: Path) -> tuple[str, ...]:
     return _names(_read(file))
 
 
-def read_names(file: Path, key: str, code: str) -> tuple[tuple[str, Problem], ...]:
-    """Return the texts of a list at the top of a manifest, each with a problem of this code at its place, for who has one with it."""
+@dataclass(frozen=True)
+class Outline:
+    """What puts a manifest in its place among others, before any command has read it."""
+
+    targets: tuple[str, ...]
+    after: tuple[tuple[str, Problem], ...]
+    """The names of its ``after:``, each with a problem (E569) at its place, for who has one with it."""
+
+
+def read_outline(file: Path) -> Outline:
+    """Return the outline of a manifest, which is read once for all of it."""
     document = _read(file)
-    names = document.value(key)
-    if not isinstance(names, list | tuple):
-        return ()
-    return tuple(
-        (str(text), document.problem(code, "", mark, width=width))
-        for number, text in enumerate(names)
-        for mark, width in [document.find(key, number)]
+    names = document.value("after")
+    after = tuple(
+        (str(text), document.problem("E569", "", mark, width=width))
+        for number, text in enumerate(names if isinstance(names, list | tuple) else ())
+        for mark, width in [document.find("after", number)]
         if isinstance(text, str)
     )
+    return Outline(_names(document), after)
 
 
 def effective_targets(

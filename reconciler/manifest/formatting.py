@@ -23,13 +23,15 @@ if TYPE_CHECKING:
 STEP = 2
 
 TOP = (
-    "stack", "target", "python", "runtimes", "rollout", "line_ends", "grace", "policy", "variables", "targets", "after", "promote", "ignore",
-    "moved", "packages", "resources", "tables", "functions",
+    "stack", "target", "python", "runtimes", "rollout", "line_ends", "grace", "policy", "variables", "targets", "include", "after", "promote", "ignore",
+    "moved", "packages", "resources", "tables", "layers", "environments", "functions", "jobs",
 )  # fmt: skip
 """What says what this is, then where it goes, then what is shipped, as the README shows it."""
 
 FUNCTION = (
-    "source", "class", "python", "image", "isolation", "packages", "resources", "modules", "wire", "description", "protect", "tests",
+    "runtime", "source", "class", "handler", "initializer", "initializer_timeout", "exclude", "python", "image", "isolation", "layers",
+    "packages", "resources", "modules", "wire", "command", "args", "port", "memory", "cpu", "disk", "timeout", "concurrency",
+    "instance_concurrency", "environment", "internet_access", "role", "vpc", "nas", "log", "alias", "triggers", "tags", "description", "protect", "tests",
 )  # fmt: skip
 
 

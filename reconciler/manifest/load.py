@@ -13,16 +13,19 @@ import errno
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal
+
+from msgspec import structs
 
 from reconciler.base.errors import InvalidManifest, Position
 from reconciler.base.hints import Command
 from reconciler.base.inputs import MANIFEST, FileRefused, LeadsOut, read_named
-from reconciler.base.words import did_you_mean, quote
+from reconciler.base.words import closest, did_you_mean, quote, suggest
 from reconciler.manifest.checks.ignored import check_ignored
 from reconciler.manifest.checks.names import check_moved, check_policy
 from reconciler.manifest.checks.promotion import check_promotion
 from reconciler.manifest.dialect import Draft, choose_dialect, run_checks
+from reconciler.manifest.include import include_files
 from reconciler.manifest.paths import Folder
 from reconciler.manifest.reader import Document, Mapping, TooManyProblems, read_document
 from reconciler.manifest.typing import type_document
@@ -33,12 +36,10 @@ if TYPE_CHECKING:
 
     from reconciler.base.errors import Problem
     from reconciler.base.hints import Hint
-    from reconciler.manifest.dialect import Code, Dialect
+    from reconciler.manifest.dialect import Code, Dialects, Keys
     from reconciler.manifest.model import Function, Manifest, Target
     from reconciler.manifest.policy_file import Rules
     from reconciler.manifest.runtimes import Runtime
-
-    Dialects: TypeAlias = collections.abc.Mapping[str, Dialect[Any]]
 
 DEFAULT_TARGET = "local"
 POLICY = "UDFS_POLICY"
@@ -99,6 +100,19 @@ class Loaded:
     def _functions(self) -> collections.abc.Mapping[str, Function]:
         return {name.lower(): function for name, function in self.manifest.functions.items()}
 
+    @cached_property
+    def package_runtimes(self) -> tuple[tuple[str, Runtime], ...]:
+        """Each package with each runtime that uses it, in a function, a layer, or what else a service has."""
+        pairs = {
+            (package, self.code[name].runtime): None
+            for name, function in self.manifest.functions.items()
+            for package in function.packages
+        }
+        for layer in self.manifest.layers.values():
+            pairs |= {(package, self.runtimes[tag]): None for tag in layer.runtimes for package in layer.packages}
+        pairs |= {(package, self.runtimes[tag]): None for package, tag in self.manifest.other_uses}
+        return tuple(pairs)
+
     @property
     def files(self) -> collections.abc.Mapping[str, str]:
         """Every path of the manifest that is a file, as it is written → absolute, symbolic links resolved."""
@@ -115,7 +129,13 @@ class Loaded:
         A text has the place of its value; a mapping or a list the place of its key. What is not in the file, a default
         for instance, has the place of its nearest ancestor.
         """
-        return self._document.position(self._document.find(*keys)[0])
+        return self._document.position(self._document.find(*self._place_keys(keys))[0])
+
+    def _place_keys(self, keys: tuple[str | int, ...]) -> tuple[str | int, ...]:
+        """Return where what belongs to a package is written: some kinds of target have packages under another key."""
+        if keys[:1] == ("packages",) and len(keys) > 1:
+            return (*self.manifest.package_keys(str(keys[1])), *keys[2:])
+        return keys
 
     def problem(
         self,
@@ -126,8 +146,18 @@ class Loaded:
         severity: Literal["error", "warning"] = "error",
     ) -> Problem:
         """Make a problem at the place of `keys`, with the line of the file and the width for its caret."""
-        mark, width = self._document.find(*keys)
+        mark, width = self._document.find(*self._place_keys(keys))
         return self._document.problem(code, message, mark, width=width, hint=hint, severity=severity)
+
+
+class PartlyRead(InvalidManifest):
+    """A manifest that cannot be used, and what is left of it."""
+
+    rest: Loaded | None = None
+    """For what can be said of its files all the same: without what is wrong, and not to be planned from."""
+
+    touched: frozenset[str] = frozenset()
+    """The keys of the manifest that something was taken out of: ``packages``."""
 
 
 def load_manifest(
@@ -159,12 +189,17 @@ def parse_manifest(
 ) -> Loaded:
     """As `load_manifest`, for bytes that may not be a file yet; `folder` is absolute, its symbolic links resolved."""
     document = Document(called)
+    outcome: tuple[Loaded | None, frozenset[str]] = None, frozenset()
     # Nobody reads a thousand problems; hostile text could make millions.
     with contextlib.suppress(TooManyProblems):
-        loaded = _judge(document, content, folder, dialects, target, env)
-        if loaded is not None:
+        loaded, touched = _judge(document, content, folder, dialects, target, env)
+        if loaded is not None and not document.problems:
             return loaded
-    raise InvalidManifest.of([*document.problems, *document.warnings])
+        outcome = loaded, touched
+    error = PartlyRead.of([*document.problems, *document.warnings])
+    assert isinstance(error, PartlyRead)
+    error.rest, error.touched = outcome
+    raise error
 
 
 def _judge(
@@ -174,26 +209,66 @@ def _judge(
     dialects: Dialects,
     target: str | None,
     env: collections.abc.Mapping[str, str],
-) -> Loaded | None:
-    """Take the steps as far as they lead; what is in the way is in `document`."""
+) -> tuple[Loaded | None, frozenset[str]]:
+    """
+    Take the steps as far as they lead; what is in the way is in `document`.
+
+    Where something is, the manifest is the rest of it, and with it comes what was touched.
+    """
     read_document(content, document)
     dialect = choose_dialect(document, dialects) if document.whole else None
     name = _choose(document, target) if document.whole else None
     if dialect is None or name is None:
-        return None
+        return None, frozenset()
+    room = Folder(folder)
+    included = include_files(document, room, content_of, dialect.keys)
     # Kind and target come first, and hold no variables: which variables there are depends on them.
     expand_variables(document, name, env)
     manifest = type_document(document, dialect.model)
+    # Where a file's entries are not known, nothing can be said of the names that others use.
+    if included is None:
+        return None, frozenset()
+    checks = (*dialect.checks, check_moved, check_policy, check_promotion, check_ignored)
+    touched: frozenset[Keys] = frozenset()
     if manifest is None:
-        return None
-    draft = Draft(dialect, document, manifest, name, Folder(folder))
-    run_checks(draft, (*dialect.checks, check_moved, check_policy, check_promotion, check_ignored))
+        from reconciler.manifest.rest import take_rest
+
+        rest = take_rest(document, dialect.model)
+        if rest is None:
+            return None, frozenset()
+        draft = Draft(dialect, document, rest.manifest, name, room, files=included)
+        run_checks(draft, checks, lambda flaw: rest.is_certain(flaw, document))
+        touched |= rest.touched
+    else:
+        draft = Draft(dialect, document, manifest, name, room, files=included)
+        run_checks(draft, checks)
+    manifest = draft.manifest
     # The policy is read even when something is wrong already, so that its own mistakes are reported in the same run.
     policies = _policies(document, manifest.policy, folder, draft.files, env.get(POLICY))
-    if document.problems:
-        return None
     chosen, warnings = manifest.targets.get(name, dialect.implicit_target), tuple(document.warnings)
-    return Loaded(manifest, folder, name, chosen, draft.code, warnings, policies, draft.files, document)
+    if document.problems:
+        sound = _sound_entries(manifest, draft.code, touched)
+        touched |= {("functions",)} if len(sound.get("functions", ())) < len(manifest.functions) else set()
+        manifest = structs.replace(manifest, **sound)
+    loaded = Loaded(manifest, folder, name, chosen, draft.code, warnings, policies, draft.files, document)
+    return loaded, frozenset(str(keys[0]) for keys in touched if keys)
+
+
+def _sound_entries(
+    manifest: Manifest, code: collections.abc.Mapping[str, Code], touched: frozenset[Keys]
+) -> dict[str, dict[str, Any]]:
+    """Return the functions and packages of a broken manifest of which something can be said, by their sections."""
+    # Of the source of a function something can be said where its Python is known.
+    functions = {
+        name: function
+        for name, function in manifest.functions.items()
+        if name in code and ("functions", name, "python") not in touched
+    }
+    cut = {keys[1] for keys in touched if keys[:1] == ("packages",) and len(keys) > 1}
+    packages = {name: package for name, package in manifest.packages.items() if name not in cut}
+    entries: dict[str, dict[str, Any]] = {"functions": dict(functions), "packages": dict(packages)}
+    # Of some kinds of target these are concluded from other entries.
+    return {section: sound for section, sound in entries.items() if section in manifest.__struct_fields__}
 
 
 def _policies(
@@ -228,6 +303,11 @@ def content_of(path: Path, called: str) -> bytes:
     try:
         return read_named(path, MANIFEST)
     except FileNotFoundError:
+        with contextlib.suppress(OSError):
+            beside = [each.name for each in path.parent.iterdir() if each.suffix in {".yaml", ".yml"}]
+            if meant := closest(path.name, beside):
+                guess = suggest(str(path.with_name(meant)))
+                raise InvalidManifest("E101", f"there is no manifest '{called}'", hint=guess) from None
         hint: Hint = ("name it with -f, or write a starter with `", Command("init"), "`")
         raise InvalidManifest("E101", f"there is no manifest '{called}'", hint=hint) from None
     except LeadsOut as error:

@@ -11,15 +11,18 @@ Names, references and paths are judged in `checks`, where the whole manifest is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 
 from msgspec import Meta, field
 
 from reconciler.base.line_ends import Rule
-from reconciler.manifest.runtimes import Runtime, Service
+from reconciler.manifest.runtimes import Engine, Runtime, Service
 from reconciler.manifest.section import NULL_IS_EMPTY, Section, keys_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 UNPRINTABLE = (
     r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f"  # controls, but for tab and the two of a line's end
@@ -38,7 +41,7 @@ DURATION = r"^[0-9]{1,4}[mhd]$"
 LABEL = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$"
 BUNDLE = r"^(single|.{1,200}\.zip)$"
 FULL_VERSION = r"^[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}$"
-RUNTIME_TAG = r"^cp[0-9]{2,3}$"
+RUNTIME_TAG = r"^(cp[0-9]{2,3}|(python|custom)[a-z0-9._]{0,40})$"
 VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]{0,99}$"
 
 Text = Annotated[str, Meta(min_length=1, pattern=TEXT)]
@@ -134,6 +137,13 @@ class Build(Section, frozen=True, kw_only=True):
     headers: Annotated[
         Names, Meta(description="Folders with headers to compile against, relative to the manifest.")
     ] = field(default_factory=list)
+    programs: Annotated[
+        Names,
+        Meta(
+            description="Programs that a project asks where its libraries are, such as pg_config or gdal-config: its build and its "
+            "metadata find them first on the PATH."
+        ),
+    ] = field(default_factory=list)
     libraries: Annotated[
         Names,
         Meta(
@@ -143,14 +153,8 @@ class Build(Section, frozen=True, kw_only=True):
     ] = field(default_factory=list)
 
 
-class Package(Section, frozen=True, kw_only=True):
-    """A group of distributions that functions name under `packages:`."""
-
-    short: ClassVar[str] = "requirements"
-
-    schema_extra: ClassVar[dict[str, Any]] = {
-        "anyOf": [{"required": [key]} for key in ("requirements", "requirements_file", "wheels", "libraries")]
-    }
+class WheelGroup(Section, frozen=True, kw_only=True):
+    """Distributions that are shipped together, as wheels."""
 
     requirements: Annotated[
         list[Text],
@@ -205,23 +209,6 @@ class Package(Section, frozen=True, kw_only=True):
             "without anything that they need."
         ),
     ] = field(default_factory=list)
-    libraries: Annotated[
-        list[Text | CarriedLibrary],
-        NULL_IS_EMPTY,
-        Meta(
-            description="Paths of .so files that the wheels need, relative to the manifest, or {library, from} for one that a wheel of "
-            "the index carries (`udfs lock` finds it). Each is uploaded as a FILE under its SONAME, and every function that uses the "
-            "package lists it."
-        ),
-    ] = field(default_factory=list)
-    bundle: Annotated[
-        Annotated[str, Meta(pattern=BUNDLE)] | None,
-        Meta(
-            description="'single' puts all wheels into one archive, called after the package and its content. A name, such as "
-            "scipy.zip, does so too and stays the same, for code that relies on it. Left out, each wheel is an archive of its "
-            "own, which packages and functions share."
-        ),
-    ] = None
     slim: Annotated[Flag, Meta(description="Leave out tests, headers, type stubs and sources of compiled code.")] = (
         False
     )
@@ -232,9 +219,81 @@ class Package(Section, frozen=True, kw_only=True):
         Literal["keep", "drop"], Meta(description="What becomes of .pyc files that wheels bring; most bring none.")
     ] = "keep"
 
+
+class Package(WheelGroup, frozen=True, kw_only=True):
+    """A group of distributions that functions name under `packages:`."""
+
+    short: ClassVar[str] = "requirements"
+
+    schema_extra: ClassVar[dict[str, Any]] = {
+        "anyOf": [{"required": [key]} for key in ("requirements", "requirements_file", "wheels", "libraries", "debian")]
+    }
+
+    libraries: Annotated[
+        list[Text | CarriedLibrary],
+        NULL_IS_EMPTY,
+        Meta(
+            description="Paths of .so files that the wheels need, relative to the manifest, or {library, from} for one that a wheel of "
+            "the index carries (`udfs lock` finds it). Each is uploaded as a FILE under its SONAME, and every function that uses the "
+            "package lists it."
+        ),
+    ] = field(default_factory=list)
+    debian: Annotated[
+        Names,
+        Meta(
+            description="Debian packages, for services with layers: 'libgdal32', or with a condition: 'libgdal32 (>= 3.6)'. `udfs lock` "
+            "finds what belongs to them; libraries go to lib/ under their SONAME, programs to bin/, data to share/."
+        ),
+    ] = field(default_factory=list)
+    suite: Annotated[
+        Literal["stretch", "buster", "bullseye", "bookworm", "trixie"] | None,
+        Meta(
+            description="The suite of Debian that `debian` names packages of; left out, that of the runtime's system."
+        ),
+    ] = None
+    base: Annotated[
+        Names,
+        Meta(
+            description="Debian packages that the runtime's system has, beside what every Debian has: they are not shipped, nor what they "
+            "need."
+        ),
+    ] = field(default_factory=list)
+    recommends: Annotated[Flag, Meta(description="Also what Debian packages recommend.")] = False
+    layout: Annotated[
+        Literal["flat", "tree"],
+        Meta(description="Of Debian packages. flat: lib/, bin/ and share/, without links; tree: Debian's own paths."),
+    ] = "flat"
+    keep: Annotated[
+        Names,
+        Meta(
+            description="Patterns as in .gitignore over Debian's paths: files of Debian packages that stay although `slim` or `exclude` "
+            "names them."
+        ),
+    ] = field(default_factory=list)
+    find_library: Annotated[
+        Literal["patch"] | None,
+        Meta(
+            description="patch: a sitecustomize.py beside the modules lets ctypes.util.find_library find the libraries that are shipped; "
+            "without ldconfig and a compiler it finds none."
+        ),
+    ] = None
+    bundle: Annotated[
+        Annotated[str, Meta(pattern=BUNDLE)] | None,
+        Meta(
+            description="'single' puts all wheels into one archive, called after the package and its content. A name, such as "
+            "scipy.zip, does so too and stays the same, for code that relies on it. Left out, each wheel is an archive of its "
+            "own, which packages and functions share."
+        ),
+    ] = None
+
     @property
     def is_locked(self) -> bool:
         """Whether something of it is to be resolved."""
+        return self.has_requirements or bool(self.debian)
+
+    @property
+    def has_requirements(self) -> bool:
+        """Whether wheels are to be resolved."""
         return bool(self.requirements or self.requirements_file or self.wheel_libraries)
 
     @property
@@ -272,8 +331,8 @@ class Resource(Section, frozen=True, kw_only=True):
     exclude: Annotated[
         Names,
         Meta(
-            description="With a folder: patterns as in .gitignore, files that are left out. What editors and file managers leave "
-            "there (.DS_Store, *~, .idea) is left out anyway, but for !patterns."
+            description="With a folder: patterns as in .gitignore, files that are left out. What tools leave there (.DS_Store, *~, "
+            ".idea), virtual environments and .env files are left out anyway, but for !patterns."
         ),
     ] = field(default_factory=list)
     line_ends: Annotated[Rule | None, Meta(description=f"{_LINE_ENDS} Left out, the manifest's.")] = None
@@ -304,43 +363,28 @@ class Table(Section, frozen=True, kw_only=True):
 class Test(Section, frozen=True, kw_only=True):
     """One call and what must come of it."""
 
-    schema_extra: ClassVar[dict[str, Any]] = {
-        "oneOf": [{"required": ["returns"]}, {"required": ["raises"]}],
-        "not": {"required": ["args", "rows"]},
-    }
+    schema_extra: ClassVar[dict[str, Any]] = {"oneOf": [{"required": ["returns"]}, {"required": ["raises"]}]}
 
-    args: Annotated[list[Value], NULL_IS_EMPTY, Meta(description="The arguments of one row.")] = field(
-        default_factory=list
-    )
-    rows: Annotated[
-        list[list[Value]] | None, NULL_IS_EMPTY, Meta(description="Instead of `args`: the arguments of several rows.")
-    ] = None
-    returns: Annotated[
-        Value,
-        Meta(
-            description="The expected value: of an aggregate over all rows; of a table function the list of its rows; of another "
-            "function over `rows` the list of its values."
-        ),
-    ] = None
+    returns: Annotated[Value, Meta(description="The expected value.")] = None
     raises: Annotated[
         Text | None,
         Meta(description="Instead of `returns`: text that stands in the exception, such as ZeroDivisionError."),
     ] = None
-    timeout: Annotated[
-        int | None,
-        Meta(
-            ge=1,
-            description="How many seconds it may take, here in place of --timeout, and by SQL in place of what the service allows.",
-        ),
-    ] = None
+    timeout: Annotated[int | None, Meta(ge=1, description="How many seconds it may take.")] = None
     verify: Annotated[
-        Flag, Meta(description="false: the test runs here alone (`udfs test`), and `udfs verify` leaves it out.")
+        Flag,
+        Meta(description="false: the test runs here alone (`udfs test`), and `udfs verify` leaves it out."),
     ] = True
 
     @property
     def input(self) -> list[list[Any]]:
         """The rows of the call."""
-        return [self.args] if self.rows is None else self.rows
+        return [[]]
+
+    @property
+    def is_single(self) -> bool:
+        """Whether it is one call with one value."""
+        return True
 
 
 class Function(Section, frozen=True, kw_only=True):
@@ -348,42 +392,58 @@ class Function(Section, frozen=True, kw_only=True):
 
     short: ClassVar[str] = "source"
     elsewhere: ClassVar[Mapping[str, str]] = {
-        **{
-            key: f"it is a package's: packages: {{NAME: {{{key}: […]}}}}, and here packages: [NAME]"
-            for key in ("requirements", "wheels", "libraries", "requirements_file", "constraints")
-        },
-        "file": "write source: for the Python file; what the function reads stands under the manifest's resources:",
-        "name": "the name is the key: functions: {NAME: {source: …, class: …}}",
-        "args": "an example belongs to a test: tests: [{args: […], returns: …}]",
+        key: f"it is a package's: packages: {{NAME: {{{key}: […]}}}}, and here packages: [NAME]"
+        for key in ("requirements", "wheels", "libraries", "requirements_file", "constraints")
     }
 
     source: Annotated[Text | None, Meta(description="Path of the Python file, relative to the manifest.")] = None
-    python: str | None = None
-    image: str | None = None
-    isolation: Flag = False
     packages: Annotated[Names, Meta(description="Names from `packages:`.")] = field(default_factory=list)
-    resources: Annotated[
-        Names, Meta(description="Names from `resources:`, or project/resources/name for another project's.")
-    ] = field(default_factory=list)
-    modules: Annotated[
-        Names,
-        Meta(
-            description="Modules of your own that the source imports: the path of a .py file, or of a folder that is a package, both by "
-            "their last name. A file can be imported anywhere; a package, like `packages:`, inside methods."
-        ),
-    ] = field(default_factory=list)
-    wire: Annotated[
-        Flag,
-        Meta(
-            description="false: the source is uploaded byte for byte, and puts its packages on sys.path itself. Else a few lines are "
-            "added behind it, where it has packages (`udfs build --source`)."
-        ),
-    ] = True
     description: Annotated[Text | None, Meta(description="What the function does, for people.")] = None
     protect: Annotated[Flag, Meta(description="true: never deleted, even when this entry is gone.")] = False
-    tests: Annotated[list[Test], NULL_IS_EMPTY, Meta(description="Calls and what they must return.")] = field(
-        default_factory=list
-    )
+
+    # Not keys: a kind of target whose functions have one of these makes it a key of its dialect.
+
+    @property
+    def tests(self) -> Sequence[Test]:
+        return ()
+
+    @property
+    def python(self) -> str | None:
+        """The tag of its runtime; None where it is the manifest's."""
+        return None
+
+    @property
+    def image(self) -> str | None:
+        return None
+
+    @property
+    def isolation(self) -> bool:
+        return False
+
+    @property
+    def resources(self) -> Sequence[str]:
+        """Names of what it reads beside its source."""
+        return ()
+
+    @property
+    def exclude(self) -> Sequence[str]:
+        """Where the source is a folder: patterns of files that are left out."""
+        return ()
+
+    @property
+    def companions(self) -> Mapping[str, Path]:
+        """Files of the tool's own that are put beside the code: name → the file."""
+        return {}
+
+    @property
+    def modules(self) -> Sequence[str]:
+        """Paths of modules of the user's own that the source imports."""
+        return ()
+
+    @property
+    def wire(self) -> bool:
+        """Whether lines are added behind the source where it has packages."""
+        return False
 
     @property
     def is_contained(self) -> bool:
@@ -394,6 +454,61 @@ class Function(Section, frozen=True, kw_only=True):
     def class_name(self) -> str:
         """The class of the source that the service constructs, without its module."""
         return ""
+
+    # Not keys: a kind of target that has layers makes them some.
+
+    @property
+    def layers(self) -> Sequence[str]:
+        """Names from `layers:`, in the order in which they are laid over each other."""
+        return ()
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Variables that the function sees."""
+        return {}
+
+
+class WorkerEnvironment(Section, frozen=True, kw_only=True):
+    """An interpreter with packages, in one archive that workers run from."""
+
+    short: ClassVar[str] = "requirements"
+
+    python: Annotated[str, Meta(description="The Python: cp311, say.")]
+    interpreter: Annotated[
+        Text | None,
+        Meta(
+            description="The CPython that is packed: the path of its folder, or of its program, on the machine that builds. Left out, one of "
+            "this machine is looked for."
+        ),
+    ] = None
+    builder: Annotated[
+        Literal["container"] | None,
+        Meta(
+            description="'container': the CPython of a manylinux2014 image is packed, which loads on every system there is; it takes the "
+            "container engine of this machine."
+        ),
+    ] = None
+    archive: Annotated[
+        Text | None,
+        Meta(
+            description="Instead of everything else: the path of a finished archive, which is checked and taken as it is."
+        ),
+    ] = None
+    program: Annotated[Text, Meta(description="With `archive`: the path of the interpreter in it.")] = "venv/bin/python"
+
+
+class Layer(Section, frozen=True, kw_only=True):
+    """Packages in one folder that functions share."""
+
+    short: ClassVar[str] = "packages"
+
+    packages: Annotated[list[Text], Meta(min_length=1), Meta(description="Names from `packages:`.")]
+    runtimes: Annotated[
+        Sequence[Text],
+        Meta(min_length=1),
+        Meta(description="The runtimes that it is for; of each the wheels and the Debian packages are its own."),
+    ]
+    description: Annotated[Text | None, Meta(description="What is in it, for people.")] = None
 
 
 class Moved(Section, frozen=True, kw_only=True):
@@ -436,6 +551,10 @@ class Manifest(Section, frozen=True, kw_only=True):
     """What belongs to one stack."""
 
     label: ClassVar[str] = "the manifest"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "name": "write stack:",
+        "project": "it is a target's: targets: {NAME: {project: …}}",
+    }
     service: ClassVar[Service] = Service("the service")
 
     stack: Annotated[StackName, Meta(description="Names what belongs together; marks every object that is managed.")]
@@ -466,6 +585,13 @@ class Manifest(Section, frozen=True, kw_only=True):
     policy: Annotated[
         Text | None, Meta(description="Path of a policy file, relative to the manifest: what is allowed here.")
     ] = None
+    include: Annotated[
+        Names,
+        Meta(
+            description="Files that have more of this manifest's packages, resources, functions and the like, by folder or by team. Their "
+            "paths, too, begin at this file. No name may stand in two of them."
+        ),
+    ] = field(default_factory=list)
     after: Annotated[
         Names,
         Meta(
@@ -491,12 +617,44 @@ class Manifest(Section, frozen=True, kw_only=True):
         return {}
 
     @property
+    def layers(self) -> Mapping[str, Layer]:
+        return {}
+
+    @property
+    def environments(self) -> Mapping[str, WorkerEnvironment]:
+        return {}
+
+    @property
+    def engine(self) -> Engine | None:
+        """What starts the interpreters of environments, where a service has such."""
+        return None
+
+    @property
+    def shipped_files(self) -> Mapping[str, tuple[str | int, ...]]:
+        """Files that are sent as they are, beside those of resources and functions: path → where it stands."""
+        return {}
+
+    def package_keys(self, name: str) -> tuple[str, str]:
+        """Return where a package stands in the manifest."""
+        return ("packages", name)
+
+    @property
+    def other_uses(self) -> Iterable[tuple[str, str]]:
+        """What else than functions and layers uses packages: pairs of a package and the tag of the Python that imports it."""
+        return ()
+
+    @property
     def resources(self) -> Mapping[str, Resource]:
         return {}
 
     @property
     def functions(self) -> Mapping[str, Function]:
         return {}
+
+    @property
+    def tests(self) -> Mapping[str, Sequence[Test]]:
+        """Those of each function."""
+        return {name: function.tests for name, function in self.functions.items()}
 
     @cached_property
     def usable_runtimes(self) -> Mapping[str, Runtime]:

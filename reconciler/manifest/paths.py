@@ -14,10 +14,11 @@ import re
 import stat
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from reconciler.base.inputs import describe_mode, is_inside, repository_of
-from reconciler.base.words import quote
+from reconciler.base.words import did_you_mean, quote
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,6 +36,10 @@ _TAKEN: dict[Kind, tuple[int, ...]] = {
     "folder": (stat.S_IFDIR,),
     "either": (stat.S_IFREG, stat.S_IFDIR),
 }
+
+
+_MOST_BESIDE = 2_000
+"""Files of a folder among which the one that was meant is looked for."""
 
 
 class Refusal(NamedTuple):
@@ -97,7 +102,19 @@ class Folder:
         try:
             return self._find(text, kind)
         except OSError as error:
-            return _unreachable(text, error, kind)
+            refusal = _unreachable(text, error, kind)
+            guess = did_you_mean(text, self._beside(text)) if error.errno == errno.ENOENT else None
+            return refusal._replace(hint=guess) if guess else refusal
+
+    def _beside(self, text: str) -> list[str]:
+        """Return the files of the folder that a path leads to, as they would be written."""
+        head = text.rpartition("/")[0]
+        try:
+            with os.scandir(self.root / head) as entries:
+                names = [entry.name for entry in islice(entries, _MOST_BESIDE) if not entry.name.startswith(".")]
+        except OSError:
+            return []
+        return [f"{head}/{name}" if head else name for name in names]
 
     def _find(self, text: str, kind: Kind) -> str | Refusal:
         # Many files share a folder: resolve each folder once, then ask for the file alone.

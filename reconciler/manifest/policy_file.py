@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from msgspec import Meta, field
 
 from reconciler.base.numbers import is_countable
-from reconciler.manifest.model import Flag, Names, Text
+from reconciler.manifest.model import Flag, Names, Promotion, Text
 from reconciler.manifest.reader import Document, TooManyProblems, read_document
 from reconciler.manifest.section import Section
 from reconciler.manifest.typing import type_document
@@ -72,6 +72,10 @@ class Policy(Section, frozen=True, kw_only=True):
         Names, Meta(description="Distributions that no archive may hold: tensorflow, 'numpy<1.19'.")
     ] = field(default_factory=list)
     require_tests: Annotated[Flag, Meta(description="true: every function has a test.")] = False
+    promote: Annotated[
+        dict[str, Promotion],
+        Meta(description="Target → what `promote:` of each manifest with such a target has to say of it, or more."),
+    ] = field(default_factory=dict)
     frozen: Annotated[list[Frozen], Meta(description="When nothing is applied.")] = field(default_factory=list)
 
 

@@ -16,7 +16,8 @@ import re
 from array import array
 from bisect import bisect_right
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import yaml
 from yaml.events import (
@@ -56,6 +57,7 @@ _CREDENTIALS = re.compile(
     r"(?:['\"]?\s*:\s*)(?P<value>\"[^\"]*\"?|'[^']*'?|[^\s,}\]]+)",
     re.IGNORECASE,
 )
+_BLANKS = " \t\r\n"
 _USUAL = bytes([*b"\t\n", *range(0x20, 0x7F)])
 _QUOTED = re.compile(r"'[^']*(?:''[^']*)*'|\"[^\"\\]*(?:\\.[^\"\\]*)*\"", re.DOTALL)
 
@@ -72,6 +74,13 @@ class Mapping(dict[str, Any]):
 
     __slots__ = ("marks",)
     marks: dict[str, tuple[int, int]]
+
+
+def nothing() -> Mapping:
+    """Return a mapping without entries."""
+    mapping = Mapping()
+    mapping.marks = {}
+    return mapping
 
 
 class Sequence(list[Any]):
@@ -105,8 +114,21 @@ class TooManyProblems(Exception):
     """Nobody reads more than `MAX_PROBLEMS`, and hostile text could make millions: the search ends."""
 
 
+class _File(NamedTuple):
+    """A file of a document's text."""
+
+    begin: int
+    end: int
+    """Behind its last line that has text: a problem at the end of a file belongs there."""
+
+    line: int
+    """How many lines of other files stand before it."""
+
+    name: str
+
+
 class Document:
-    """What was read, and where in the file it stands."""
+    """What was read, and where in the file it stands: one file, and others that are included in it."""
 
     def __init__(self, file: str, text: str = "") -> None:
         self.file = file
@@ -120,6 +142,7 @@ class Document:
         """Offsets of values that have their complaint; what follows from the same mistake is not added to it."""
         self.whole = True
         """Whether `root` says what the text says. If not, judging it further would accuse the wrong thing."""
+        self._included: list[_File] = []
 
     @cached_property
     def _lines(self) -> array[int]:
@@ -128,17 +151,32 @@ class Document:
         return starts
 
     @cached_property
-    def _end(self) -> int:
-        # A problem at the end of the file belongs to its last line that has text.
-        return len(self.text.rstrip(" \t\r\n"))
+    def _files(self) -> list[_File]:
+        end = self._included[0].begin if self._included else len(self.text)
+        return [_File(0, len(self.text[:end].rstrip(_BLANKS)), 0, self.file), *self._included]
+
+    def append(self, other: Document) -> int:
+        """Take in the text of another file, whose places lie behind those of this document: return the offset where they begin."""
+        self.text += "" if self.text.endswith("\n") else "\n"
+        begin = len(self.text)
+        self.text += other.text
+        end = begin + len(other.text.rstrip(_BLANKS))
+        self._included.append(_File(begin, end, self.text.count("\n", 0, begin), other.file))
+        for name in ("_lines", "_files"):
+            self.__dict__.pop(name, None)
+        return begin
+
+    def _file(self, mark: int) -> _File:
+        return self._files[bisect_right(self._files, mark, key=attrgetter("begin")) - 1]
 
     def position(self, mark: int) -> Position:
-        """Return line and column of an offset."""
+        """Return file, line and column of an offset."""
+        file = self._file(mark)
         line, start = self._line(mark)
-        return Position(self.file, line + 1, min(mark, self._end) - start + 1)
+        return Position(file.name, line - file.line + 1, min(mark, file.end) - start + 1)
 
     def _line(self, mark: int) -> tuple[int, int]:
-        mark = min(mark, self._end)
+        mark = min(mark, self._file(mark).end)
         line = bisect_right(self._lines, mark) - 1
         return line, self._lines[line]
 

@@ -32,6 +32,9 @@ _LATER_OPTION = re.compile(r"\s(--[a-z][a-z-]*)")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|(git|hg|svn|bzr)\+|file:", re.IGNORECASE)
 _UNSEEN = re.compile(f"[{UNPRINTABLE}\\r\\n]")
 _ARCHIVES = (".whl", ".tar.gz", ".tgz", ".zip")
+_ONE_EQUALS = re.compile(r"([\w.-]+(?:\[[\w.,-]+\])?)\s*=\s*([\w.*]+)")
+"""As Conda has it."""
+
 _MAX_LENGTH = 4_000
 _SOURCES = {
     **dict.fromkeys(
@@ -102,7 +105,9 @@ def _distribution(text: str, hashes: tuple[str, ...]) -> PackageRequirement | Re
         # packaging counts them from 26.4 on; before that, Python did.
         is_deep = isinstance(error, RecursionError) or "nested more than" in str(error)
         reason = "too many parentheses" if is_deep else str(error).partition("\n")[0]
+        single = _ONE_EQUALS.fullmatch(text)
         hint = "a path begins with './'" if is_path else f"as in 'numpy==1.21.6': {reason}"
+        hint = f"write {single[1]}=={single[2]}" if single else hint
         return Refusal("E470", f"{quote(text)} is not a requirement", hint)
     if read.url:
         return _address(f"the requirement of '{read.name}'")

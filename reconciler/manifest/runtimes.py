@@ -91,6 +91,12 @@ class Service:
     library_loader: str = ""
     """Python, 2.7 and 3, that defines ``__udfs_load__(library)``: it loads a library that was uploaded beside a function."""
 
+    code_folder: str = ""
+    """Where the one archive of a function lies, for a service to which a function is that: ``/code/``; it ends in a slash."""
+
+    layer_folder: str = ""
+    """Where the layers of a function lie, all in one folder: ``/opt/``; it ends in a slash."""
+
 
 @dataclass(frozen=True)
 class Platform:
@@ -109,6 +115,23 @@ class Platform:
 
     is_assumed: bool = False
     """Whether functions run there where the manifest says nothing."""
+
+    suite: str = ""
+    """Debian's code name for it, if it is one of Debian's: ``bookworm``."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What starts interpreters of a user's own, and speaks with them by a library that they have to have."""
+
+    name: str
+    """As a manifest names it: ``flink-1.20``."""
+
+    library: str
+    """The distribution."""
+
+    version: tuple[int, int]
+    """Of engine and library: both have to be of the same."""
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """
 JSON Schema of ``udfs.yaml``, made from the model, for editors.
 
-With ``# yaml-language-server: $schema=…`` in its first line a manifest is completed and checked while it is typed. The
-schema describes what an editor sees, which is not quite what our reader sees: to an editor a variable ``3`` is a number
+With ``# yaml-language-server: $schema=…`` in its first line a manifest is completed and checked while it is typed, and each key tells
+what it means, with an example (`keys`). The schema describes what an editor sees, which is not quite what our reader sees: to an editor a variable ``3`` is a number
 and an empty section is null, and both are fine in a manifest. What JSON Schema cannot say, such as that a name is declared,
 is left to ``udfs validate``.
 """
@@ -14,6 +14,8 @@ from inspect import cleandoc
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
+from reconciler.manifest.include import INCLUDE, SECTIONS
+from reconciler.manifest.keys import document_key, parse_example
 from reconciler.manifest.model import TEXT, Manifest
 from reconciler.manifest.section import keys_of
 
@@ -25,11 +27,25 @@ if TYPE_CHECKING:
 SCHEMA_ID = "urn:udfs:manifest:1"
 """A name, not an address: the schema comes with the tool and is not fetched from anywhere."""
 
+INCLUDED_ID = "urn:udfs:included:1"
+
 
 def manifest_schema(model: type[Manifest]) -> dict[str, Any]:
     """Return the schema of a dialect, JSON Schema draft 2020-12."""
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA_ID}
-    return {**head, **section_schema(model), "title": "udfs.yaml"}
+    schema = section_schema(model)
+    if "functions" in (required := schema["required"]):
+        # All of them may stand in included files.
+        schema["required"] = [key for key in required if key != "functions"]
+        schema["anyOf"] = [{"required": ["functions"]}, {"required": [INCLUDE]}]
+    return {**head, **schema, "title": "udfs.yaml"}
+
+
+def included_schema(model: type[Manifest]) -> dict[str, Any]:
+    """Return the schema of a file that a manifest of a dialect includes."""
+    schema = {**manifest_schema(model), "$id": INCLUDED_ID, "title": "A file that udfs.yaml includes"}
+    schema["properties"] = {key: value for key, value in schema["properties"].items() if key in SECTIONS}
+    return {key: value for key, value in schema.items() if key not in ("required", "anyOf")}
 
 
 def section_schema(section: type[Section]) -> dict[str, Any]:
@@ -47,14 +63,18 @@ def _section(section: type[Section], definitions: dict[str, Any]) -> dict[str, A
         "description": cleandoc(section.__doc__ or ""),
         "type": "object",
         **section.schema_extra,
-        "properties": {key.name: _property(key, definitions) for key in keys},
+        "properties": {key.name: _property(section, key, definitions) for key in keys},
         "additionalProperties": False,
         **({"required": required} if required else {}),
     }
 
 
-def _property(key: SectionKey, definitions: dict[str, Any]) -> dict[str, Any]:
+def _property(section: type[Section], key: SectionKey, definitions: dict[str, Any]) -> dict[str, Any]:
     described = _value(key.kind, definitions)
+    if meaning := document_key(section, key).meaning:
+        described["description"] = meaning  # of the key, and not of an item or an entry behind it
+    if (example := parse_example(section, key)) is not None:
+        described["examples"] = [example]
     if "$ref" in described:
         described["anyOf"] = [{"$ref": described.pop("$ref")}, {"type": "null"}]
     if described.get("type") in ("object", "array") and "minItems" not in described:
@@ -93,7 +113,7 @@ def _value(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     return {"$ref": f"#/$defs/{kind.__name__}"}
 
 
-_PLAIN = {str: "string", bool: "boolean", int: "integer"}
+_PLAIN = {str: "string", bool: "boolean", int: "integer", float: "number"}
 
 
 def _of_meta(meta: Meta, described: dict[str, Any]) -> dict[str, Any]:

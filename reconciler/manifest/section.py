@@ -223,8 +223,8 @@ def _compile(kind: Any, *metas: Meta) -> _Converter:
         return _str(metas)
     if kind is int:
         return _int(_find_bound(metas, "ge"))
-    if kind in (bool, Any):
-        return _bool if kind is bool else _any
+    if kind in _SIMPLE:
+        return _SIMPLE[kind]
     # Most manifests use few sections: one is made ready when the first value for it comes.
     return lambda value, path, mismatches: _converter(kind)(value, path, mismatches)
 
@@ -335,6 +335,13 @@ def _int(least: int | None) -> _Converter:
     return convert_int
 
 
+def _float(value: Any, path: Keys, mismatches: list[Mismatch]) -> Any:
+    value = _any(value, path, mismatches)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        mismatches.append(Mismatch("number", path))
+    return value
+
+
 def _any(value: Any, path: Keys, mismatches: list[Mismatch]) -> Any:
     try:
         return core_value(value)
@@ -343,6 +350,9 @@ def _any(value: Any, path: Keys, mismatches: list[Mismatch]) -> Any:
     except ValueError:
         mismatches.append(Mismatch("large", path))
     return None
+
+
+_SIMPLE: dict[Any, _Converter] = {bool: _bool, float: _float, Any: _any}
 
 
 def _parts(kind: Any) -> list[Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
-from reconciler.base.words import closest, quote
+from reconciler.base.words import closest, quote, suggest
 from reconciler.manifest.model import (
     ASCII,
     BUNDLE,
@@ -47,7 +47,8 @@ _KEY_PATTERNS = {
     VARIABLE: "letters, digits and _, 100 at most, not beginning with a digit",
 }
 _PLAIN: dict[str, tuple[str, str, str | None]] = {
-    "text": ("E202", "takes a text", None),
+    "text": ("E202", "takes a text", 'write one in its place: "…"'),
+    "number": ("E202", "takes a number", None),
     "flag": ("E202", "takes true or false", "without quotes; yes and no, on and off are texts here"),
     "surrogate": ("E103", "holds half of a character", "remove the \\u escape of a surrogate"),
     "large": ("E203", "is too large a number", "put quotes around what should stay text"),
@@ -116,10 +117,19 @@ def _finding(mismatch: Mismatch, document: Document, model: type[Section]) -> Re
         case "pattern" if detail == BUNDLE:
             return Refusal("E203", f"{_show(document.value(*path))} is not allowed for {what}", _PATTERNS[BUNDLE])
         case "pattern":
-            return Refusal("E203", f"{what} does not have the form it needs", _PATTERNS.get(detail))
+            message = f"{what} does not have the form it needs"
+            return Refusal("E203", message, _advise(detail, document.value(*path)))
         case _:
             code, predicate, advice = _PLAIN.get(kind, ("E202", "is not a value that can be used", None))
             return Refusal(code, f"{what} {predicate}", advice)
+
+
+def _advise(pattern: str, value: object) -> str | None:
+    """Return what fits a pattern: in words, and of a stack's name the nearest one that does."""
+    name = re.sub("[^a-z0-9]+", "-", value.lower()).strip("-").lstrip("-0123456789") if isinstance(value, str) else ""
+    if pattern == STACK and re.fullmatch(STACK, name):
+        return f"write stack: {name}"
+    return _PATTERNS.get(pattern)
 
 
 def _explain_choice(what: str, path: Keys, value: object, choices: Sequence[str]) -> Refusal:
@@ -225,11 +235,13 @@ def _meant(model: type[Section], path: Keys) -> str | None:
 
 def _explain_unknown(model: type[Section], path: Keys) -> Refusal:
     key, section = str(path[-1]), _section(model, path[:-1]) or model
-    guess = _meant(model, path)
-    message = f"unknown key {quote(key)}" + (f", did you mean '{guess}'?" if guess else "")
+    instead = section.elsewhere.get(key)
+    message = f"unknown key {quote(key)}"
     # A key that looks like a credential gets the advice that keeps it out of Git, not the list of keys.
     if issubclass(section, Target) and any(word in key.lower() for word in _CREDENTIALS):
         return Refusal("E214", message, section.advice_on_keys)
-    if instead := section.elsewhere.get(key):
+    if instead:
         return Refusal("E214", message, instead)
+    if guess := _meant(model, path):
+        return Refusal("E214", message, suggest(guess))
     return Refusal("E214", message, f"keys allowed here: {', '.join(_keys(section))}")

@@ -31,6 +31,11 @@ _SECRET = re.compile(r"SECRET|TOKEN|PASSW(?:OR)?D|CREDENTIAL|(?:ACCESS|PRIVATE|A
 """In names of variables by which credentials are handed to programs."""
 
 
+def looks_secret(name: str) -> bool:
+    """Say whether a variable is called like what hands a credential to a program."""
+    return _SECRET.search(name) is not None
+
+
 class _Problem(NamedTuple):
     message: str
     hint: str
@@ -145,7 +150,7 @@ class _Expansion:
         if kind not in kinds:
             return match[0], _NOT_HERE[kind]
         if kind == "env":
-            if _SECRET.search(name):
+            if looks_secret(name):
                 # Plans print what a manifest takes, and applies upload it; whoever may open a pull request writes the manifest.
                 message = f"{quote(name)} is called like a credential, which a manifest does not get"
                 hint = "credentials are read by udfs itself; what is none goes into a variable of another name"

@@ -189,6 +189,41 @@ class Shipment:
 
 
 @dataclass(frozen=True)
+class PackedLayer:
+    """A layer of the manifest as it is for one runtime, in one archive."""
+
+    layer: str
+    runtime: Runtime
+    content: Content
+    variables: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """What a function had best set, so that libraries find their data: TESSDATA_PREFIX → /opt/share/…"""
+
+
+@dataclass(frozen=True)
+class PackedEnvironment:
+    """An interpreter with packages, in one archive."""
+
+    name: str
+    file: str
+    """How the archive is called, with its digest."""
+
+    program: str
+    """The interpreter's path in it."""
+
+    content: Content
+    keys: Keys
+
+
+@dataclass(frozen=True)
+class PackedCode:
+    """Everything of a function that is not in its layers, in one archive."""
+
+    function: str
+    runtime: Runtime
+    content: Content
+
+
+@dataclass(frozen=True)
 class Artifacts:
     """Everything that a manifest's functions are made of."""
 
@@ -218,6 +253,23 @@ class Artifacts:
 
     shipments: Mapping[str, Shipment] = field(default_factory=dict)
     """What each function ships, by its name."""
+
+    wheels: Mapping[tuple[str, str], tuple[Wheel, ...]] = field(default_factory=dict)
+    """By package and runtime tag, of a service that is sent no archives of them."""
+
+    layers: Mapping[tuple[str, str], PackedLayer] = field(default_factory=dict)
+    """By name and runtime tag, of a service that has layers."""
+
+    environments: Mapping[str, PackedEnvironment] = field(default_factory=dict)
+    """By name, of a service whose workers have interpreters of a user's own."""
+
+    code: Mapping[str, PackedCode] = field(default_factory=dict)
+    """By function, of a service to which a function is one archive."""
+
+    def wheels_of(self, package: str, tag: str) -> tuple[Wheel, ...]:
+        """Return the wheels of a package for a runtime, whatever they are sent in."""
+        packed = self.archives.get((package, tag), ())
+        return self.wheels.get((package, tag)) or tuple(wheel for archive in packed for wheel in archive.wheels)
 
     def module(self, source: str) -> Content | None:
         """Return the module that a function's source is uploaded as, if it could be read."""
@@ -250,6 +302,9 @@ class Artifacts:
             yield from (archive.content for archive in archives)
         for libraries in self.libraries.values():
             yield from (library.content for library in libraries)
+        yield from (layer.content for layer in self.layers.values())
+        yield from (code.content for code in self.code.values())
+        yield from (environment.content for environment in self.environments.values())
 
     def libraries_of(self, packages: Iterable[str]) -> tuple[tuple[str, Library], ...]:
         """
@@ -267,12 +322,11 @@ class Artifacts:
 
 def pairs(loaded: Loaded) -> list[tuple[str, Runtime]]:
     """Return each package with each runtime that uses it."""
-    functions = loaded.manifest.functions.items()
-    return list(dict.fromkeys((package, loaded.code[name].runtime) for name, f in functions for package in f.packages))
+    return list(loaded.package_runtimes)
 
 
 def used_packages(loaded: Loaded) -> list[str]:
-    """Return the packages that functions use."""
+    """Return the packages that functions and layers use."""
     return list(dict.fromkeys(package for package, _ in pairs(loaded)))
 
 

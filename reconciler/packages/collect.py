@@ -7,10 +7,12 @@ Here they meet, and a function's whole set is judged. All problems are told at o
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.base.activity import activity
@@ -33,8 +35,10 @@ if TYPE_CHECKING:
     from reconciler.manifest.load import Loaded
     from reconciler.packages.artifacts import Keys, Shipment, Wheel
     from reconciler.packages.content import OwnPackage
+    from reconciler.packages.debian.suites import Mirrors
     from reconciler.packages.fetch.cache import Cache
     from reconciler.packages.inspect.files import FileFinding
+    from reconciler.packages.lock.use import Locks
     from reconciler.packages.pack.archives import PackedArchive
     from reconciler.packages.wheels import Supply, WheelRequest
 
@@ -63,6 +67,19 @@ def fetch_wheels(
         return find_wheels(loaded, supply).value
 
 
+def look_into_scripts(
+    loaded: Loaded, *, cache: Cache, env: Mapping[str, str], on_step: Callable[[str], None]
+) -> tuple[Problem, ...]:
+    """Return what scripts of a lock's Debian packages would have done; the packages are fetched for it."""
+    if not any(package.debian for package in loaded.manifest.packages.values()):
+        return ()
+    from reconciler.packages.debian_files import script_problems
+
+    on_step("looking into Debian packages")
+    with _supply(loaded, cache, env, on_step) as supply:
+        return tuple(script_problems(loaded, supply))
+
+
 @contextmanager
 def _supply(loaded: Loaded, cache: Cache, env: Mapping[str, str], on_step: Callable[[str], None]) -> Iterator[Supply]:
     """Open the sources of wheels; they are imported here, because most small manifests have no packages."""
@@ -78,7 +95,7 @@ def _supply(loaded: Loaded, cache: Cache, env: Mapping[str, str], on_step: Calla
 
         locks, workshop = use_lock(loaded), Workshop(loaded, cache, env, on_step)
         env = package_pip_environment(loaded, env)
-    with workshop or nullcontext(), DirectIndex(env) as shortcut:
+    with workshop or nullcontext(), DirectIndex(env) as shortcut, _open_mirrors(locks, cache, env) as mirrors:
         index = PipIndex(
             env,
             shortcut=shortcut,
@@ -91,7 +108,22 @@ def _supply(loaded: Loaded, cache: Cache, env: Mapping[str, str], on_step: Calla
             workshop,
             None if says_yes(env, NO_BUILD) else importer_of(env, on_step),
             lambda requirement: on_step(f"fetching {requirement}"),
+            mirrors,
         )
+
+
+@contextmanager
+def _open_mirrors(locks: Locks | None, cache: Cache, env: Mapping[str, str]) -> Iterator[Mirrors | None]:
+    """Open the mirrors of Debian for a lock that has packages of it."""
+    if locks is None or not any(group.debs for group, _ in locks.groups.values()):
+        yield None
+        return
+    from reconciler.packages.debian.suites import Mirrors
+    from reconciler.packages.fetch.downloads import Downloads
+    from reconciler.packages.fetch.indexes import pip_settings
+
+    with Downloads(pip_settings(env, Path(sys.prefix))) as downloads:
+        yield Mirrors(downloads, cache, env)
 
 
 def collect_from(loaded: Loaded, supply: Supply) -> Artifacts:
@@ -100,6 +132,17 @@ def collect_from(loaded: Loaded, supply: Supply) -> Artifacts:
 
 
 def _collect(loaded: Loaded, cache: Cache, supply: Supply | None) -> Artifacts:
+    if loaded.manifest.engine is not None:
+        from reconciler.packages.environment.collection import collect_environments
+
+        environments, files = collect_environments(loaded, cache, supply), _read_files(loaded, cache)
+        if is_wrong(files.problems):
+            raise PackageError.of(dict.fromkeys(files.problems))
+        return replace(environments, files=files.value)
+    if loaded.manifest.service.code_folder:
+        from reconciler.packages.layers import collect_code
+
+        return collect_code(loaded, cache, supply, _read_files(loaded, cache))
     files, folders, packages = _read_files(loaded, cache), _pack_folders(loaded, cache), _pack_packages(loaded, cache)
     problems = [problem for step in (files, folders, packages) for problem in step.problems]
     artifacts = Artifacts(files.value, {}, {}, packages=packages.value, folders=folders.value)
@@ -172,11 +215,13 @@ def _files(loaded: Loaded) -> Iterator[tuple[str, Keys, Rule | None]]:
         if resource.file is not None and not (loaded.folder / resource.file).is_dir():
             yield resource.file, ("resources", name, "file"), resource.line_ends
     for name, function in manifest.functions.items():
-        if function.source is not None:
+        if function.source is not None and not (loaded.folder / function.source).is_dir():
             yield function.source, ("functions", name, "source"), None
         for number, module in enumerate(function.modules):
             if not is_package(module):
                 yield module, ("functions", name, "modules", number), None
+    for path, keys in manifest.shipped_files.items():
+        yield path, keys, None
     for name in used_packages(loaded):
         for number, library in enumerate(manifest.packages[name].libraries):
             if isinstance(library, str):

@@ -97,5 +97,7 @@ def export_files(files: Iterable[tuple[str, Path, str]], folder: Path) -> None:
                     digest.update(block)
                     out.write(block)
             if digest.hexdigest() != sha256:
-                raise PackageError("E402", f"'{source}' changed while it was written out", hint="run the command again")
+                message = f"'{source}' is not the file that was checked: its sha256 is another"
+                hint = "run the command again; if that file lies in the cache and stays so, delete it, and it is fetched anew"
+                raise PackageError("E402", message, hint=hint)
             copy.replace(folder / name)

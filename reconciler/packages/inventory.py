@@ -1,8 +1,8 @@
 """
 Software bill of materials of a stack, as a list and a graph.
 
-A part is one file that somebody else may have made, named by its sha256: a wheel or a native library. The graph comes from the
-lock, which knows for each wheel who asked for it; what no lock knows, the manifest itself asked for.
+A part is one file that somebody else may have made, named by its sha256: a wheel, a native library or a Debian package. The graph
+comes from the lock, which knows for each who asked for it; what no lock knows, the manifest itself asked for.
 """
 
 from __future__ import annotations
@@ -15,31 +15,39 @@ from typing import TYPE_CHECKING, Literal
 from zipfile import ZipFile
 
 from reconciler.base.inputs import SHIPPED, open_input
-from reconciler.packages.artifacts import Archive, Library
 from reconciler.packages.inspect.members import UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from reconciler.packages.artifacts import Shipment, Wheel
-    from reconciler.packages.lock.file import Lock, Locked
+    from reconciler.manifest.runtimes import Runtime
+    from reconciler.packages.artifacts import Artifacts, Wheel
+    from reconciler.packages.lock.file import Group, Lock, Locked
 
 
 @dataclass(frozen=True)
 class InventoryPart:
     """One file."""
 
-    kind: Literal["wheel", "library"]
+    kind: Literal["deb", "library", "wheel"]
     name: str
     """Of a wheel its distribution, normalised; of a library its SONAME."""
 
     version: str | None
     file: str
+    """Of a Debian package its path on a mirror."""
+
     sha256: str
     licences: tuple[str, ...] = ()
     built_from: tuple[str, str] | None = None
     """Of a wheel that was built because the index has none that loads: the source's file and its sha256."""
+
+    architecture: str | None = None
+    """Of a Debian package."""
+
+    suite: str | None = None
+    """Of a Debian package: the release that it was chosen from."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +63,14 @@ class Inventory:
     """Part → the parts that it asked for, by sha256; every part is there."""
 
 
-def take_inventory(stack: str, shipments: Iterable[Shipment], lock: Lock | None) -> Inventory:
-    """List what the functions of a stack are made of; the same shipments give the same inventory."""
+def take_inventory(
+    stack: str, artifacts: Artifacts, uses: Iterable[tuple[str, Runtime]], lock: Lock | None
+) -> Inventory:
+    """List what a stack's packages are made of, for the runtimes that use them; the same artifacts give the same inventory."""
     parts: dict[str, InventoryPart] = {}
     asked_for: set[str] = set()
     needs: dict[str, set[str]] = defaultdict(set)
-    for part, is_asked_for, askers in _parts(shipments, lock):
+    for part, is_asked_for, askers in _parts(artifacts, uses, lock):
         parts.setdefault(part.sha256, part)
         asked_for |= {part.sha256} if is_asked_for else set()
         for asker in askers:
@@ -74,23 +84,37 @@ def take_inventory(stack: str, shipments: Iterable[Shipment], lock: Lock | None)
     )
 
 
-def _parts(shipments: Iterable[Shipment], lock: Lock | None) -> Iterator[tuple[InventoryPart, bool, tuple[str, ...]]]:
-    """Yield each part once a function and package: whether the manifest names it, and what else asked for it."""
-    read = cache(licences)  # from the wheel's metadata: of one wheel that many functions ship, once
-    for shipment in shipments:
-        for item in shipment.items:
-            if isinstance(item.made_of, Library):
-                library = item.made_of
-                file = library.path.rpartition("/")[2]
-                yield InventoryPart("library", library.name, None, file, library.content.sha256), True, ()
-            elif isinstance(item.made_of, Archive):
-                group = lock.group(item.package or "", shipment.runtime.tag) if lock else None
-                files = group.files if group else []
-                for wheel in item.made_of.wheels:
-                    entry = next((file for file in files if file.sha256 == wheel.content.sha256), None)
-                    askers = tuple(other.sha256 for other in files if entry and other.name in entry.needed_by)
-                    part = _wheel(wheel, entry, read(wheel.content.path))
-                    yield part, entry is None or bool(entry.requirements), askers
+def _parts(
+    artifacts: Artifacts, uses: Iterable[tuple[str, Runtime]], lock: Lock | None
+) -> Iterator[tuple[InventoryPart, bool, tuple[str, ...]]]:
+    """Yield each part once a package and runtime: whether the manifest names it, and what else asked for it."""
+    read = cache(licences)  # from the wheel's metadata: of one wheel that many packages ship, once
+    for package, runtime in uses:
+        for library in artifacts.libraries.get(package, ()):
+            file = library.path.rpartition("/")[2]
+            yield InventoryPart("library", library.name, None, file, library.content.sha256), True, ()
+        group = lock.group(package, runtime.tag) if lock else None
+        files = group.files if group else []
+        for wheel in artifacts.wheels_of(package, runtime.tag):
+            entry = next((file for file in files if file.sha256 == wheel.content.sha256), None)
+            askers = tuple(other.sha256 for other in files if entry and other.name in entry.needed_by)
+            yield _wheel(wheel, entry, read(wheel.content.path)), entry is None or bool(entry.requirements), askers
+        yield from _debs(group) if group else ()
+
+
+def _debs(group: Group) -> Iterator[tuple[InventoryPart, bool, tuple[str, ...]]]:
+    by_name = {deb.name: deb.sha256 for deb in group.debs}
+    for deb in group.debs:
+        part = InventoryPart(
+            "deb",
+            deb.name,
+            deb.version,
+            deb.file,
+            deb.sha256,
+            architecture=deb.architecture,
+            suite=deb.suite or group.inputs.suite,
+        )
+        yield part, deb.because is None, (by_name[deb.because],) if deb.because in by_name else ()
 
 
 def _wheel(wheel: Wheel, entry: Locked | None, licences: tuple[str, ...]) -> InventoryPart:

@@ -77,10 +77,15 @@ def list_reads(loaded: Loaded, top: Path, called: str) -> Reads:
     return Reads(frozenset(files), frozenset(_names(folders, folder, top)), top)
 
 
+def list_policy_reads(policies: Iterable[str], folder: Path, top: Path) -> Reads:
+    """Return what is read of policies, by their paths from a manifest's folder."""
+    return Reads(frozenset(_names(policies, folder, top)), frozenset(), top)
+
+
 def _package_files(package: Package) -> Iterator[str]:
     yield from (wheel for wheel in package.wheels if isinstance(wheel, str))
     yield from package.library_files
-    yield from package.build.libraries
+    yield from (*package.build.libraries, *package.build.programs)
     yield from filter(None, (package.requirements_file, package.constraints_file))
 
 

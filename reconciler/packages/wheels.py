@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from reconciler.manifest.load import Loaded
     from reconciler.packages.artifacts import Keys
+    from reconciler.packages.debian.suites import Mirrors
     from reconciler.packages.fetch.cache import Cache
     from reconciler.packages.lock.file import Locked
     from reconciler.packages.lock.inputs import LockRequest
@@ -62,6 +63,9 @@ class Supply:
 
     on_fetch: Callable[[str], None] = lambda requirement: None
     """Is told the requirement of each wheel that is not in the cache, from the thread that fetches it."""
+
+    mirrors: Mirrors | None = None
+    """Where the lock's Debian packages come from, if it has any."""
 
     def stop(self) -> None:
         """End what runs; the user has lost patience."""

@@ -118,7 +118,7 @@ _DANGER = (Action.DELETE, Action.UPDATE, Action.RECORD, Action.ADOPT, Action.REL
 
 def sort_changes(changes: Iterable[Change]) -> list[Change]:
     """Return changes for a reader: what may do harm first, then what needs the others."""
-    return sorted(changes, key=lambda change: (_DANGER.index(change.action), not change.kind.comes_back, change.key))
+    return sorted(changes, key=lambda change: (_DANGER.index(change.action), not change.kind.leads, change.key))
 
 
 def fold_drift(drifted: Sequence[Drifted]) -> tuple[list[DriftGroup], list[Drifted]]:
@@ -152,13 +152,13 @@ def count_changes(changes: Sequence[Change]) -> str:
     """Return ``300 functions, 600 resources``: first what needs the others."""
     numbers = Counter(change.key.kind for change in changes)
     kinds = {change.key.kind: change.kind for change in changes}
-    in_order = sorted(kinds, key=lambda name: (not kinds[name].comes_back, name))
+    in_order = sorted(kinds, key=lambda name: (not kinds[name].leads, name))
     return ", ".join(count(numbers[name], name) for name in in_order)
 
 
 def group_names(changes: Sequence[Change]) -> str:
     """Return some names, of what needs the others if there is such."""
-    leading = [change for change in changes if change.kind.comes_back]
+    leading = [change for change in changes if change.kind.leads]
     return some_names([change.key.name for change in leading or changes])
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from reconciler.core.report import Upload
     from reconciler.packages.dependencies import Dependencies, FileReport, LoadVerdict, NativeFile, ShippedItem
     from reconciler.packages.inspect.gate import Need
-    from reconciler.packages.lock.file import Lock, LockChange, Locked
+    from reconciler.packages.lock.file import Lock, LockChange
     from reconciler.packages.pack.archives import Omission
     from reconciler.render.styled import Line
 
@@ -153,7 +153,7 @@ def lock_lines(lock_file: str, lock: Lock, moves: Sequence[LockChange], *, writt
         (file.sha256, file.size)
         for groups in lock.packages.values()
         for group in groups.values()
-        for file in group.files
+        for file in group.entries
     }
     total = sum(size or 0 for _, size in files)
     if not files:
@@ -170,17 +170,10 @@ def _move(move: LockChange) -> Iterator[Line]:
         yield ("delete", f"  - {safe(before.title)} {safe(before.version)}"), ("", "")
         return
     bytes_of_file = size(after.size) if after.size is not None else "size unknown"
-    name, detail = safe(after.title), f"  {bytes_of_file}{safe(_why(after))}"
+    name, detail = safe(after.title), f"  {bytes_of_file}{safe(after.reason and f', {after.reason}')}"
     if before is None:
         yield ("create", f"  + {name} {safe(after.version)}"), ("quiet", detail)
     elif before.version != after.version:
         yield ("update", f"  ~ {name} {safe(before.version)} → {safe(after.version)}"), ("quiet", detail)
     else:
         yield ("update", f"  ~ {name} {safe(after.version)}, another file: {safe(after.file)}"), ("quiet", detail)
-
-
-def _why(file: Locked) -> str:
-    built = f", built from {file.source.file}" if file.source else ""
-    if file.requirements:
-        return f"{built}, required: {', '.join(file.requirements)}"
-    return f"{built}, needed by {', '.join(file.needed_by)}" if file.needed_by else built

@@ -12,7 +12,7 @@ from collections import Counter
 from textwrap import shorten
 from typing import TYPE_CHECKING, NamedTuple
 
-from reconciler.base.errors import count
+from reconciler.base.errors import count, plural
 from reconciler.base.invocation import AS_IT_IS
 from reconciler.base.words import moment, safe, size
 from reconciler.core.diff import Action
@@ -21,9 +21,17 @@ from reconciler.core.plan import upload_size
 from reconciler.render import text
 from reconciler.render.actions import ACTIONS
 from reconciler.render.differences import difference_texts
-from reconciler.render.folding import count_changes, fold_changes, fold_drift, is_folded, some_names, sort_changes
+from reconciler.render.folding import (
+    count_changes,
+    fold_changes,
+    fold_drift,
+    is_folded,
+    some_names,
+    sort_changes,
+    step_groups,
+)
 from reconciler.render.markup import code_span, count_kinds, fit_names, fold_markup, problem_item, sentence, table_row
-from reconciler.render.records import outcomes_text, standing
+from reconciler.render.records import outcomes_text, run_facts, run_title, standing, verdict_sentences
 from reconciler.render.source_diff import diff_markdown
 from reconciler.render.styled import merge_alike
 
@@ -172,6 +180,31 @@ def history_markdown(entries: Sequence[Entry], now: datetime, room: int = MOST) 
     return "\n".join([*head, *table, *_as_many(rows, room - _AROUND, "apply", "applies")]) + "\n"
 
 
+def run_markdown(entry: Entry, now: datetime, room: int = MOST) -> str:
+    """Return one apply: who, when, its tests, and what came of each step, those that failed first, in so much `room`."""
+    facts = [f"- {label}: {sentence(words)}" for label, words in run_facts(entry)]
+    tests = [
+        f"- {'passed' if verdict.has_passed else '**not passed**'}: tests {sentence(words)}"
+        for verdict, words in verdict_sentences(entry)
+    ]
+    groups = step_groups([(f"{step.outcome}|{step.action}", step.kind, step.name) for step in entry.steps], "failed")
+    rows = [
+        table_row(outcome if outcome == "done" else f"**{outcome}**", action, sentence(objects))
+        for (outcome, _, action), objects in sorted(
+            ((what.partition("|"), objects) for what, objects in groups), key=lambda row: row[0][0] == "done"
+        )
+    ]
+    table = ["| outcome | step | what |", "|---|---|---|", *_as_many(rows, room // 2, "step")] if rows else []
+    parts = [
+        [f"**{sentence(run_title(entry))}: {standing(entry, now)}**"],
+        facts,
+        _as_many(tests, room // 4, "test"),
+        table,
+        [f"{count(len(entry.objects), 'object')} managed when it was over."],
+    ]
+    return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
+
+
 def problems_markdown(headline: str, problems: Sequence[Problem], room: int = MOST) -> str:
     """Return what is in the way of everything else."""
     return _document([f"**{sentence(headline)}**"], problems, [], [], [], room)
@@ -251,7 +284,7 @@ def _table(rows: Sequence[_Row], group_rows: Sequence[str], lost: Counter[str], 
     notes = _list_names(brief, "Named without what changes, since that does not fit here", is_loud=True)
     notes += _list_names(named, "Also", is_loud=False)
     if numbers := _numbers([*left_out, *also_left_out]) + [
-        f"{number:,} {kind}s alike" for kind, number in lost.items()
+        f"{number:,} {plural(kind)} alike" for kind, number in lost.items()
     ]:
         note = f"{_LEFT_OUT}{', '.join(numbers)}"
         notes.append(f"**{note}**" if left_out else note)

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from reconciler.base.errors import count
 from reconciler.base.words import safe, size
+from reconciler.render.text import plan_summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from reconciler.core.kind import Key
+    from reconciler.core.plan import Plan
     from reconciler.core.report import Imported
     from reconciler.core.target import QueryResult
     from reconciler.render.styled import Line
@@ -57,8 +59,8 @@ _NAMED = 5
 """Of names in a sentence."""
 
 
-def import_lines(imported: Imported, command: str) -> Iterator[Line]:
-    """Yield what was written, what was left out and why, and `command` as the next step."""
+def import_lines(imported: Imported, command: str | None = None) -> Iterator[Line]:
+    """Yield what was written, what was left out and why, and `command` as the next step; without one, more follows."""
     for obj in (*imported.functions, *imported.resources):
         yield ("create", "  + "), ("name", safe(str(obj.key))), ("", safe(obj.text))
     if not imported.is_empty:
@@ -79,10 +81,23 @@ def import_lines(imported: Imported, command: str) -> Iterator[Line]:
     if pythons:
         text = ", ".join(f"{tag} for {number:,}" for tag, number in pythons.most_common())
         yield (("", f"Python is a guess from the sources, the service does not keep it: {text}"),)
-    wrote = f"{count(len(imported.functions), 'function')} and {count(len(imported.resources), 'resource')}"
-    total = sum(resource.size for resource in imported.resources)
+    wrote = count(len(imported.functions), "function")
+    # Only some services have resources beside functions.
+    if imported.resources or imported.pythons:
+        wrote += f" and {count(len(imported.resources), 'resource')}"
+    total = sum(obj.size for obj in (*imported.functions, *imported.resources))
     yield (("name", f"Wrote {safe(imported.manifest)}: {wrote}, {size(total)} in files"),)
-    yield ("help", "Next: "), ("", command)
+    if command is not None:
+        yield ("help", "Next: "), ("", command)
+
+
+def move_lines(plan: Plan, kept: Sequence[Key]) -> Iterator[Line]:
+    """Yield that nothing is left to do, and what stays in the project for a way back."""
+    yield ()
+    yield (("name", plan_summary(plan)),)
+    if kept:
+        text = f"Stays in the project as it was, unmanaged, as a way back and for others who list it: {_names(kept)}"
+        yield (("quiet", text),)
 
 
 def _left_out(imported: Imported) -> Iterator[Line]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from reconciler.core.record import Entry
+    from reconciler.core.record import Entry, Verdict
     from reconciler.core.report import Deployed
     from reconciler.core.state import Live
     from reconciler.render.folding import View
@@ -102,25 +102,41 @@ def _verdict_tally(entry: Entry) -> Iterator[tuple[str, str]]:
 
 def run_lines(entry: Entry, now: datetime, view: View = "auto") -> Iterator[Line]:
     """Yield one run: who, when, every step with its outcome, and how much was managed afterwards."""
-    yield ("name", f"Epoch {entry.epoch} of stack {entry.stack}: "), ("", standing(entry, now))
-    yield (("", f"  by      {safe(str(entry.holder))}"),)
-    yield (("", f"  from    {moment(entry.started)} to {moment(entry.expires)}"),)
-    yield (("", f"  digest  sha256:{entry.digest}"),)
-    if entry.back_to:
-        yield (("", f"  goal    back to epoch {entry.back_to}"),)
-    if entry.ended_by:
-        yield (("", f"  ended   by {safe(str(entry.ended_by))}"),)
-    for verdict in entry.verdicts:
-        tests = f"{verdict.passed} passed, {verdict.failed} failed, {verdict.not_run} not run"
-        style = "create" if verdict.has_passed else "error"
+    yield ("name", f"{run_title(entry)}: "), ("", standing(entry, now))
+    for label, words in run_facts(entry):
+        yield (("", f"  {label:<7} {words}"),)
+    for verdict, words in verdict_sentences(entry):
         yield (
-            (style, f"  tests   of {verdict.kind} {safe(verdict.name)}: {tests}"),
+            ("create" if verdict.has_passed else "error", f"  tests   {words}"),
             ("quiet", f"  {moment(verdict.when)} by {safe(verdict.who)}"),
         )
     yield ()
     steps = [(f"{step.outcome:<10}{step.action:<7}", step.kind, step.name) for step in entry.steps]
     yield from step_lines(steps, 18, view)
     yield (("name", f"{count(len(entry.objects), 'object')} managed"),)
+
+
+def run_title(entry: Entry) -> str:
+    """Return which run of which stack that was."""
+    return f"Epoch {entry.epoch} of stack {safe(entry.stack)}"
+
+
+def run_facts(entry: Entry) -> Iterator[tuple[str, str]]:
+    """Yield who applied, when and what, each with a label."""
+    yield "by", safe(str(entry.holder))
+    yield "from", f"{moment(entry.started)} to {moment(entry.expires)}"
+    yield "digest", f"sha256:{entry.digest}"
+    if entry.back_to:
+        yield "goal", f"back to epoch {entry.back_to}"
+    if entry.ended_by:
+        yield "ended", f"by {safe(str(entry.ended_by))}"
+
+
+def verdict_sentences(entry: Entry) -> Iterator[tuple[Verdict, str]]:
+    """Yield what came of the tests of each function since, in words."""
+    for verdict in entry.verdicts:
+        tests = f"{verdict.passed} passed, {verdict.failed} failed, {verdict.not_run} not run"
+        yield verdict, f"of {verdict.kind} {safe(verdict.name)}: {tests}"
 
 
 def standing(entry: Entry, now: datetime) -> str:

@@ -2,7 +2,7 @@
 An inventory as a CycloneDX 1.6 document, by the library that the format's makers maintain.
 
 The same inventory gives the same bytes: there is no time in it, and its serial number follows from its content. A scanner
-finds the wheels under ``pkg:pypi/…``, whatever mirror or folder they came from.
+finds wheels under ``pkg:pypi/…`` and Debian's packages under ``pkg:deb/debian/…``, whatever mirror or folder they came from.
 """
 
 from __future__ import annotations
@@ -49,9 +49,6 @@ def render_sbom(inventory: Inventory, version: str) -> str:
 
 
 def _component(part: InventoryPart) -> Component:
-    purl = None
-    if part.kind == "wheel":
-        purl = PackageURL("pypi", name=part.name, version=part.version, qualifiers={"file_name": part.file})
     return Component(
         name=part.name,
         version=part.version,
@@ -59,9 +56,19 @@ def _component(part: InventoryPart) -> Component:
         bom_ref=f"sha256:{part.sha256}",
         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=part.sha256)],
         licenses=_licences(part.licences),
-        purl=purl,
+        purl=_purl(part),
         properties=_properties(part),
     )
+
+
+def _purl(part: InventoryPart) -> PackageURL | None:
+    if part.kind == "wheel":
+        return PackageURL("pypi", name=part.name, version=part.version, qualifiers={"file_name": part.file})
+    if part.kind == "deb":
+        # The words of the type `deb` in the specification of package URLs.
+        qualifiers = {"arch": part.architecture or "", "distro": part.suite or ""}
+        return PackageURL("deb", "debian", part.name, part.version, qualifiers=qualifiers)
+    return None
 
 
 def _licences(names: tuple[str, ...]) -> list[License]:
@@ -72,7 +79,7 @@ def _licences(names: tuple[str, ...]) -> list[License]:
 
 
 def _properties(part: InventoryPart) -> Iterator[Property]:
-    if part.kind == "library":
+    if part.kind != "wheel":
         yield Property(name="udfs:file", value=part.file)
     if part.built_from:
         file, sha256 = part.built_from

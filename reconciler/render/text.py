@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reconciler.base.errors import count
+from reconciler.base.errors import count, plural
 from reconciler.base.invocation import AS_IT_IS
 from reconciler.base.words import moment, safe, size
 from reconciler.core.diff import Action, Cause
@@ -288,6 +288,21 @@ def _change(change: Change) -> Iterator[Line]:
 
 
 def _reason(change: Change) -> str:
+    """Return why a change is made, and what it does beside."""
+    effect = safe(effect_of(change))
+    if effect and change.action is Action.UPDATE and change.cause is Cause.MANIFEST:
+        return effect
+    return f"{_cause_of(change)}{f'; {effect}' if effect else ''}"
+
+
+def effect_of(change: Change) -> str:
+    """Return what a change does to whoever uses its object, beside being made; empty for nothing."""
+    if change.live is None or change.action not in {Action.UPDATE, Action.DELETE}:
+        return ""
+    return change.kind.effect(change.desired.object if change.desired else None, change.live.object)
+
+
+def _cause_of(change: Change) -> str:
     if change.action is Action.ADOPT:
         return f"it stays as it is{_owner(change)}{_upload_again(change, 'with the mark')}"
     if change.action is Action.RELEASE:
@@ -321,7 +336,7 @@ def _cause(change: Change) -> str:
         case Cause.MISSING:
             return "it was deleted outside, or its creation was cut off"
         case Cause.UNRECORDED:
-            last = f"; last changed{_author(change)}" if change.kind.tells_updater else ""
+            last = f"; last changed{_author(change)}" if change.kind.is_dated else ""
             return f"it is marked as this stack's, but no apply on record made it{last}"
         case Cause.MOVED:
             return f"it was called {safe(change.differences[0].old)}"
@@ -366,7 +381,7 @@ def _owner(change: Change) -> str:
     """Return who has an object that is to be taken over, as far as the service tells."""
     assert change.live is not None
     owner = f", owner {safe(change.live.owner)}" if change.live.owner else ""
-    if not change.kind.tells_updater:
+    if not change.kind.is_dated:
         return owner + (f", created {moment(change.live.created)}" if change.live.created else "")
     return owner + (f", last changed{_author(change)}" if change.live.updater or change.live.modified else "")
 
@@ -374,10 +389,10 @@ def _owner(change: Change) -> str:
 def _author(change: Change) -> str:
     if change.live is None:
         return ""
-    if not change.kind.tells_updater:
-        return f" (the service does not tell who changes {change.key.kind}s)"
-    who = f" by {safe(change.live.updater)}" if change.live.updater else ""
     when = f" on {moment(change.live.modified)}" if change.live.modified else ""
+    if not change.kind.tells_updater or not (change.live.updater or when):
+        return when or f" (the service does not tell who changes {plural(change.key.kind)})"
+    who = f" by {safe(change.live.updater)}" if change.live.updater else ""
     return who + when
 
 

@@ -1,8 +1,7 @@
-"""Test results for people, and as JUnit's XML for those who collect reports."""
+"""Test results for people."""
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import Problem, count
@@ -64,10 +63,10 @@ def count_verdicts(trials: Iterable[Trial]) -> dict[TrialVerdict, int]:
 
 def test_title(case: Case) -> str:
     """Return a test as the call it is: ``country_name('XX')``."""
-    if case.test.rows is None:
-        arguments = ", ".join(map(_literal, case.test.args))
+    if case.test.is_single:
+        arguments = ", ".join(map(_literal, case.test.input[0]))
         return f"{case.function}({_cut(arguments)})"
-    return f"{case.function} over {count(len(case.test.rows), 'row')}"
+    return f"{case.function} over {count(len(case.test.input), 'row')}"
 
 
 def test_failure(trial: Trial) -> Problem:
@@ -77,7 +76,7 @@ def test_failure(trial: Trial) -> Problem:
         f"{test_title(trial.case)} {failure_reason(trial)}",
         trial.case.at,
         hint=trial_hint(trial),
-        detail=tuple(_detail(trial)),
+        detail=tuple(trial_detail(trial)),
     )
 
 
@@ -90,7 +89,7 @@ def failure_reason(trial: Trial) -> str:
     assert trial.error is not None
     if trial.exception:
         expected = trial.case.test.raises
-        row = f" at row {trial.row + 1}" if trial.case.test.rows is not None and trial.row is not None else ""
+        row = f" at row {trial.row + 1}" if not trial.case.test.is_single and trial.row is not None else ""
         return f"raised {trial.exception}{row}" + (f", and {expected} is expected" if expected is not None else "")
     return f"failed: {trial.error.message}"
 
@@ -101,42 +100,6 @@ def not_run(trial: Trial) -> Problem:
     message = f"{test_title(trial.case)} cannot be run by SQL: {trial.error.message}"
     hint = (Command("test"), " runs it here; `verify: false` at the test leaves it to that")
     return Problem("E733", message, trial.case.at, hint=hint)
-
-
-_PARTS = {TrialVerdict.FAILED: "failure", TrialVerdict.NOT_RUN: "error", TrialVerdict.LEFT_OUT: "skipped"}
-
-
-def junit_xml(stack: str, trials: Sequence[Trial]) -> str:
-    """Return the trials as JUnit's XML, which every CI reads."""
-    counted = count_verdicts(trials)
-    suite = ET.Element(
-        "testsuite",
-        name=stack,
-        tests=str(len(trials)),
-        failures=str(counted[TrialVerdict.FAILED]),
-        errors=str(counted[TrialVerdict.NOT_RUN]),
-        skipped=str(counted[TrialVerdict.LEFT_OUT]),
-        time=f"{sum(trial.seconds for trial in trials):.3f}",
-    )
-    for trial in trials:
-        case = ET.SubElement(
-            suite,
-            "testcase",
-            classname=f"{stack}.{trial.case.function}",
-            name=_xml(f"{trial.case.number}: {test_title(trial.case)}"),
-            file=trial.case.at.file,
-            line=str(trial.case.at.line),
-            time=f"{trial.seconds:.3f}",
-        )
-        if trial.verdict is not TrialVerdict.PASSED:
-            parts = _PARTS[trial.verdict]
-            ET.SubElement(case, parts, message=_xml(failure_reason(trial))).text = _xml("\n".join(_detail(trial)))
-        if trial.log:
-            ET.SubElement(case, "system-out").text = _xml(trial.log)
-    root = ET.Element("testsuites")
-    root.append(suite)
-    ET.indent(root)
-    return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
 def trial_hint(trial: Trial) -> Hint | None:
@@ -151,7 +114,7 @@ def _difference(mismatch: ResultMismatch) -> str:
     return f"returned {_literal(mismatch.actual)}{place}, and {_literal(mismatch.expected)} is expected"
 
 
-def _detail(trial: Trial) -> Iterator[str]:
+def trial_detail(trial: Trial) -> Iterator[str]:
     """Yield the traceback and the end of what was printed."""
     yield from trial.traceback.splitlines()
     lines = trial.log.splitlines()
@@ -175,11 +138,3 @@ def _literal(value: object) -> str:
 
 def _cut(text: str) -> str:
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
-
-
-def _xml(text: str) -> str:
-    """Leave out what XML 1.0 has no way to write."""
-    return "".join(
-        c if c in "\t\n" or (c >= " " and not "\ud800" <= c <= "\udfff" and c not in "\ufffe\uffff") else "\ufffd"
-        for c in text
-    )

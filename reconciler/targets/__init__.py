@@ -14,6 +14,7 @@ from reconciler.base.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from reconciler.base.hints import Command
     from reconciler.core.kind import Catalog
     from reconciler.manifest.load import Loaded
     from reconciler.targets.adapter import Adapter
@@ -27,7 +28,19 @@ def _maxcompute() -> Adapter:
     return MaxComputeAdapter()
 
 
-TARGETS: dict[str, Callable[[], Adapter]] = {"maxcompute": _maxcompute}
+def _fc() -> Adapter:
+    from reconciler.targets.fc.adapter import FunctionComputeAdapter
+
+    return FunctionComputeAdapter()
+
+
+def _flink() -> Adapter:
+    from reconciler.targets.flink.adapter import FlinkAdapter
+
+    return FlinkAdapter()
+
+
+TARGETS: dict[str, Callable[[], Adapter]] = {"maxcompute": _maxcompute, "fc": _fc, "flink": _flink}
 """The kinds of target by the names that a manifest gives them."""
 
 
@@ -46,9 +59,16 @@ def kinds_with(power: Callable[[Adapter], P | None]) -> dict[str, P]:
     return {kind: value for kind, adapter in TARGETS.items() if (value := power(adapter())) is not None}
 
 
-def require_power(loaded: Loaded, power: Callable[[Adapter], P | None], name: str) -> P:
-    """Return a power of the kind of target that a manifest is for, called by its name in messages; E566 if it has none."""
+def require_power(
+    loaded: Loaded, power: Callable[[Adapter], P | None], name: str, instead: tuple[str | Command, ...] = ()
+) -> P:
+    """
+    Return a power of the kind of target that a manifest is for, called by its name in messages; E566 if it has none.
+
+    `instead` is what those do who have another kind.
+    """
     if (value := power(adapter_of(loaded))) is None:
-        hint = f"kinds of target that have it: {', '.join(kinds_with(power)) or 'none'}"
+        kinds = f"kinds of target that have it: {', '.join(kinds_with(power)) or 'none'}"
+        hint = (f"{kinds}; ", *instead) if instead else kinds
         raise UsageError("E566", f"there is no {name} for targets of kind '{loaded.manifest.target.kind}'", hint=hint)
     return value

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
+    from datetime import date
     from pathlib import Path
 
     from reconciler.base.errors import Problem
@@ -24,14 +25,19 @@ if TYPE_CHECKING:
     from reconciler.packages.artifacts import Artifacts
     from reconciler.targets.powers import (
         Accounts,
+        ClusterCalls,
         EmbeddedService,
         Equipment,
+        EventCalls,
         Exporting,
+        Foresight,
         Importing,
         LocalRuntime,
         OtherTools,
         Queries,
         RemoteTests,
+        RowCalls,
+        StarterFiles,
     )
 
 
@@ -46,6 +52,9 @@ class Access:
     user_agent: str
     token: Callable[[], str]
     """A source of short random names."""
+
+    note: Callable[[str], None]
+    """Tells a person what a command leaves behind that its report does not say."""
 
 
 class Adapter(Protocol):
@@ -71,8 +80,22 @@ class Adapter(Protocol):
     def describe(self, loaded: Loaded, live: Live, needs: Sequence[Live]) -> tuple[tuple[tuple[str, str], ...], str]:
         """Return what a caller of an object has to set, and what the manifest says of it, for people."""
 
-    def check_tests(self, loaded: Loaded) -> Iterable[Problem]:
-        """Return what is wrong with the tests of a manifest, as far as its sources tell without being run."""
+    def check_tests(self, loaded: Loaded, artifacts: Artifacts, cache: Path) -> Iterable[Problem]:
+        """
+        Return what is wrong with the tests of a manifest, as far as its sources tell without being run.
+
+        `cache` is the folder where what was learnt of sources that have not changed may be kept.
+        """
+        return ()
+
+    def check_contents(
+        self, loaded: Loaded, artifacts: Artifacts, inspections: Path, day: date | None
+    ) -> Iterable[Problem]:
+        """
+        Return what is wrong with files that only this kind has, and with what its service offers on a day.
+
+        `inspections` is the folder where what archives hold is kept.
+        """
         return ()
 
     @property
@@ -81,6 +104,11 @@ class Adapter(Protocol):
         from reconciler.targets.powers import Equipment
 
         return Equipment()
+
+    @property
+    def starter(self) -> StarterFiles | None:
+        """A first manifest."""
+        return None
 
     @property
     def queries(self) -> Queries | None:
@@ -98,6 +126,21 @@ class Adapter(Protocol):
         return None
 
     @property
+    def row_calls(self) -> RowCalls | None:
+        """Functions that can be called here over rows."""
+        return None
+
+    @property
+    def cluster_calls(self) -> ClusterCalls | None:
+        """Functions that are called where they are deployed, over rows."""
+        return None
+
+    @property
+    def event_calls(self) -> EventCalls | None:
+        """Functions that can be called here with an event."""
+        return None
+
+    @property
     def importing(self) -> Importing | None:
         """From what is there to a manifest."""
         return None
@@ -110,6 +153,11 @@ class Adapter(Protocol):
     @property
     def other_tools(self) -> OtherTools | None:
         """Another tool that deploys to the same place."""
+        return None
+
+    @property
+    def foresight(self) -> Foresight | None:
+        """What would become of a change."""
         return None
 
     @property

@@ -4,9 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reconciler.targets.maxcompute.dialect import MAXCOMPUTE
-
 if TYPE_CHECKING:
-    from reconciler.manifest.load import Dialects
+    from collections.abc import Callable
+    from typing import Any
 
-DIALECTS: Dialects = {MAXCOMPUTE.kind: MAXCOMPUTE}
+    from reconciler.manifest.dialect import Dialect
+
+
+def _fc() -> Dialect[Any]:
+    from reconciler.targets.fc.dialect import FUNCTION_COMPUTE
+
+    return FUNCTION_COMPUTE
+
+
+def _flink() -> Dialect[Any]:
+    from reconciler.targets.flink.dialect import FLINK
+
+    return FLINK
+
+
+def _maxcompute() -> Dialect[Any]:
+    from reconciler.targets.maxcompute.dialect import MAXCOMPUTE
+
+    return MAXCOMPUTE
+
+
+DIALECTS: dict[str, Callable[[], Dialect[Any]]] = {"maxcompute": _maxcompute, "fc": _fc, "flink": _flink}
+"""Each is imported for a manifest of its kind alone."""

@@ -7,24 +7,28 @@ An `Adapter` gives None for a power that its kind is without; `targets.require_p
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from reconciler.base.errors import Problem
     from reconciler.core.copies import Copies
     from reconciler.core.diff import Change
     from reconciler.core.record import Reading
     from reconciler.core.report import Imported, PackageExport
     from reconciler.core.state import DesiredState
     from reconciler.core.target import QueryResult, Target
-    from reconciler.local.runner import Job
+    from reconciler.local.runner import Interpreter, Job
+    from reconciler.local.runner.layout import Unpacking
     from reconciler.manifest.load import Loaded
     from reconciler.manifest.runtimes import Platform, Runtime
     from reconciler.packages.artifacts import Artifacts
     from reconciler.packages.fetch.cache import Cache
-    from reconciler.testing.trials import Case, Trial
+    from reconciler.testing.event_programs import EventFunction
+    from reconciler.testing.trials import Bounds, Case, Program, Trial
     from reconciler.testing.types import Type
 
     Settings = Iterable[tuple[str, str]]
@@ -47,11 +51,35 @@ class Equipment:
     runtimes: Mapping[str, Runtime] = field(default_factory=dict)
     """By tag."""
 
+    interpreters: tuple[str, ...] = ()
+    """The tags of those for which a CPython is looked for here."""
+
     usual_runtime: str = ""
     """That of a manifest that names none."""
 
     platforms: Mapping[str, Platform] = field(default_factory=dict)
     """By name: the systems that workers may have."""
+
+
+@dataclass(frozen=True)
+class StarterFiles:
+    """A first manifest, with a function that works."""
+
+    folder: Path
+    files: Mapping[str, str]
+    """File of the folder → where it goes, relative to the new manifest's folder; the manifest is udfs.yaml."""
+
+    call: str
+    """How the function is called by hand, behind ``udfs call``."""
+
+    project_call: str
+    """How that of a whole project is."""
+
+    @property
+    def project_files(self) -> Mapping[str, str]:
+        """A whole project, with a package and its lock: files as in `files`, of the folder ``project``."""
+        sources = {f"project/{name}": goal for name, goal in self.files.items()}
+        return {**sources, "project/udfs.lock": "udfs.lock"}
 
 
 @dataclass(frozen=True)
@@ -98,17 +126,96 @@ class RemoteTests(Protocol):
         """Yield the trials of tests as they come; `settings` has those of each deployed function, in lower case."""
 
 
+@dataclass
+class Machine:
+    """What there is here to run functions with."""
+
+    environment: Mapping[str, str]
+    cache: Cache
+    note: Callable[[str], None]
+    """Tells a person what stands in for what."""
+
+    python: Path | None = None
+    """The CPython that a person names."""
+
+    own_python: Path | None = None
+    """That of this program, which may stand in for another."""
+
+    unpack: Unpacking | None = None
+    """What lays out the archives of several functions; None where there is one."""
+    connect: Callable[[], AbstractContextManager[Target]] | None = None
+    """Reaches the target, where a command may ask it for what only the service has; None where none may."""
+
+    interpreters: dict[tuple[object, ...], Interpreter | Exception] = field(default_factory=dict)
+    """What was looked for already, and came of it."""
+
+    _notes: set[str] = field(default_factory=set)
+
+    def note_once(self, text: str) -> None:
+        """Tell a person what many functions have in common."""
+        if text not in self._notes:
+            self._notes.add(text)
+            self.note(text)
+
+
 class LocalRuntime(Protocol):
     """Of a service whose functions run here, in a CPython of their runtime."""
 
+    def manifest_program(
+        self, loaded: Loaded, desired: DesiredState, artifacts: Artifacts, name: str, machine: Machine
+    ) -> Program:
+        """Return what runs a function of the manifest, of what an apply would upload; raises a `RunnerError` if nothing does."""
+
+
+class EventCalls(Protocol):
+    """Of a service whose functions take an event each."""
+
+    def manifest_function(
+        self,
+        loaded: Loaded,
+        desired: DesiredState,
+        artifacts: Artifacts,
+        name: str,
+        machine: Machine,
+        bounds: Bounds,
+    ) -> EventFunction:
+        """Return a function of the manifest, of what an apply would upload; raises a `RunnerError` if nothing runs it."""
+
+
+class RowCalls(Protocol):
+    """Of a service whose functions take rows."""
+
     def manifest_job(self, loaded: Loaded, desired: DesiredState, artifacts: Artifacts, name: str) -> Job:
         """Return what runs a function of the manifest, of what an apply would upload; a `RunnerError` if nothing does."""
+
+    def locate_interpreter(self, job: Job, machine: Machine) -> Interpreter:
+        """Return the CPython of a job, noting where another stands in; raises a `RunnerError` if there is none."""
 
     def deployed_job(self, loaded: Loaded, target: Target, name: str, folder: Path) -> Job | None:
         """Return what runs a deployed function, downloaded to `folder`; None if it is not deployed."""
 
     def parse_types(self, texts: Sequence[str] | None) -> list[Type] | None:
         """Return the types that a signature names so; None where nothing is known of them."""
+
+
+@dataclass(frozen=True)
+class ClusterResults:
+    """What came of a function over rows."""
+
+    types: Sequence[Type]
+    """Of the columns; STRING for what has no other name here."""
+
+    rows: Iterator[list[Any]]
+    """In the order of the rows that went in, where there is one for each."""
+
+
+class ClusterCalls(Protocol):
+    """Of a service whose functions run on a cluster alone."""
+
+    def call_on_cluster(
+        self, target: Target, name: str, rows: Iterable[Sequence[object]], seconds: float
+    ) -> AbstractContextManager[ClusterResults | None]:
+        """Yield what a deployed function makes of rows; None if it is not deployed. `seconds` is how long it may take."""
 
 
 @dataclass(frozen=True)
@@ -149,12 +256,18 @@ class ImportRequest:
     overwrite: bool = False
     """Whether local files with another content may be replaced."""
 
+    as_sources: bool = False
+    """Whether functions are written with sources of their own, which get versions, as far as they can be."""
+
 
 class Importing(Protocol):
     """Of a service that gives back what a manifest can say of it."""
 
-    def begin_manifest(self, new_project: NewProject, source: Loaded | None, folder: Path) -> str:
+    def begin_manifest(self, new_project: NewProject, source: Loaded | None, folder: Path, *, as_sources: bool) -> str:
         """Return how a new manifest in `folder` begins: for the target of `source`, or for the project that is named."""
+
+    def is_of(self, manifest: Loaded, project: NewProject) -> bool:
+        """Say whether an existing manifest is for the project that is named, as far as it is."""
 
     def import_objects(
         self,
@@ -273,8 +386,16 @@ class TrustPolicy:
     """What a cloud has to be told so that a pipeline may take on a role."""
 
     title: str
-    subject: str
+    subjects: tuple[str, ...]
+    """Of identity tokens: any of them may; a star stands for the rest of one."""
     document: Mapping[str, object]
+
+
+class Foresight(Protocol):
+    """Of a service that can be asked what would become of a change."""
+
+    def foresee(self, target: Target, changes: Sequence[Change], contents: Mapping[str, Path]) -> Iterator[Problem]:
+        """Yield what the service would refuse of some changes, as it says without making any; `contents` finds bytes by their sha256."""
 
 
 class Accounts(Protocol):

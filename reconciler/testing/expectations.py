@@ -84,7 +84,7 @@ class ResultMismatch:
 
 def check_result(test: Test, kind: str, results: list[Any]) -> ResultMismatch | None:
     """Compare what came of a test with what it says."""
-    result = results if kind == "udtf" or (kind == "udf" and test.rows is not None) else results[0]
+    result = results if kind == "udtf" or (kind == "udf" and not test.is_single) else results[0]
     if test.raises is not None:
         return ResultMismatch("", None, result, f"{test.raises} is expected")
     if kind == "udtf" and not (isinstance(test.returns, list) and all(isinstance(row, list) for row in test.returns)):

@@ -112,6 +112,13 @@ class RowFile:
                 return self._parquet(names)
         raise self.problem(f"'{self.name}' is no file of rows", hint=f"the name ends in {' '.join(ROW_FILES)}")
 
+    def read_untyped(self) -> Iterator[Sequence[object]]:
+        """Yield the rows where nobody knows the types of columns: text of CSV is `TypedText`, and an empty cell NULL."""
+        rows = self.read(None)
+        if self.path.suffix.lower() != ".csv":
+            return rows
+        return ([None if cell in (None, "") else TypedText(str(cell)) for cell in row] for row in rows)
+
     def position_of(self, row: int) -> Position | None:
         """Return where a row begins, counted from 0; found by reading the file once more. None for Parquet."""
         if self.path.suffix.lower() == ".parquet":

@@ -1,9 +1,9 @@
 """
 Trials: tests of the manifest, what became of each, and their run here, in the CPython of each function's runtime.
 
-A `LocalSubject` is a function with the bytes that an apply would upload and the interpreter that runs it, or the reason why
+A `LocalSubject` is a function with the `Program` that runs the bytes which an apply would upload, or the reason why
 nothing can run it. Subjects are tried side by side, each in one process: its tests share the imported module, as
-rows do on the service, and get a new instance of the class each. After a crash the next test gets a new process.
+calls do on the service. After a crash the next test gets a new process. What a call is, rows or an event, the program knows.
 """
 
 from __future__ import annotations
@@ -12,12 +12,10 @@ import enum
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from reconciler.base.activity import activity
-from reconciler.local import runner
-from reconciler.local.runner import RunnerError
-from reconciler.testing.expectations import check_result
+from reconciler.local.runner import FunctionError, RunnerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
     from reconciler.base.activity import Activity
     from reconciler.base.errors import Position
     from reconciler.base.hints import Hint
-    from reconciler.local.runner import FunctionError, Interpreter, Job, Session
     from reconciler.manifest.model import Test
     from reconciler.testing.expectations import ResultMismatch
 
@@ -77,15 +74,8 @@ class Trial:
     """The end of what the function printed."""
     hint: Hint | None = None
     """What to do now, where the error does not say it."""
-
-
-@dataclass(frozen=True)
-class LocalSubject:
-    """A function to be tried."""
-
-    cases: tuple[Case, ...]
-    runs: tuple[Interpreter, Job] | RunnerError
-    """What runs it, or why nothing does."""
+    notes: tuple[str, ...] = ()
+    """What was not as on the service, for people."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +85,40 @@ class Bounds:
     seconds: float | None
     memory: int | None = None
     """Bytes of address space."""
+
+
+class Tryout(Protocol):
+    """A process that has loaded a function."""
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it can be called."""
+
+    def try_case(self, case: Case) -> Trial:
+        """Make the call of a test, and judge what comes back; raises `FunctionError`."""
+
+    def close(self) -> None:
+        """End it. Harmless twice."""
+
+
+class Program(Protocol):
+    """What runs a function here."""
+
+    @property
+    def version(self) -> str:
+        """That of the CPython."""
+
+    def start(self, bounds: Bounds, cancelled: Callable[[], bool]) -> Tryout:
+        """Load the function; raises `FunctionError`, or another `RunnerError` if it is not the function's fault."""
+
+
+@dataclass(frozen=True)
+class LocalSubject:
+    """A function to be tried."""
+
+    cases: tuple[Case, ...]
+    program: Program | RunnerError
+    """What runs it, or why nothing does."""
 
 
 def run_tests_here(
@@ -115,12 +139,11 @@ def run_tests_here(
 def _run_subject(
     subject: LocalSubject, bounds: Bounds, stop: threading.Event, clock: Callable[[], float], testing: Activity
 ) -> tuple[Trial, ...]:
-    if isinstance(subject.runs, RunnerError):
-        return tuple(Trial(case, TrialVerdict.NOT_RUN, error=subject.runs) for case in subject.cases)
-    interpreter, job = subject.runs
-    version = ".".join(map(str, interpreter.version))
+    program = subject.program
+    if isinstance(program, RunnerError):
+        return tuple(Trial(case, TrialVerdict.NOT_RUN, error=program) for case in subject.cases)
     trials: list[Trial] = []
-    session: Session | None = None
+    session: Tryout | None = None
     try:
         for case in subject.cases:
             if stop.is_set():
@@ -128,16 +151,14 @@ def _run_subject(
             started = clock()
             try:
                 with testing.at(f"{case.function}, test {case.number}"):
-                    if session is None or not session.alive:
-                        session = runner.session(
-                            interpreter, job, timeout=bounds.seconds, memory=bounds.memory, cancelled=stop.is_set
-                        )
-                    trial = _run_case(case, session)
-            except runner.FunctionError as error:
-                trial = _failure_trial(case, error)
+                    if session is None or not session.is_alive:
+                        session = program.start(bounds, stop.is_set)
+                    trial = session.try_case(case)
+            except FunctionError as error:
+                trial = failure_trial(case, error)
             except RunnerError as error:
                 trial = Trial(case, TrialVerdict.NOT_RUN, error=error)
-            trials.append(replace(trial, seconds=clock() - started, python=version))
+            trials.append(replace(trial, seconds=clock() - started, python=program.version))
             testing.count("tests")
     finally:
         if session is not None:
@@ -145,14 +166,7 @@ def _run_subject(
     return tuple(trials)
 
 
-def _run_case(case: Case, session: Session) -> Trial:
-    rows = [[runner.Json(value) for value in row] for row in case.test.input]
-    call = session.call(rows, timeout=case.test.timeout)
-    difference = check_result(case.test, session.description.kind, list(call))
-    return Trial(case, TrialVerdict.FAILED if difference else TrialVerdict.PASSED, difference=difference, log=call.log)
-
-
-def _failure_trial(case: Case, error: FunctionError) -> Trial:
+def failure_trial(case: Case, error: FunctionError) -> Trial:
     """Return what an error means, which may be what the test expects."""
     is_expected = case.test.raises is not None and error.exception != "" and case.test.raises in error.exception
     return Trial(

@@ -16,7 +16,7 @@ from reconciler.workflow.planning import apply_policy, apply_quiet_times, plan_d
 from reconciler.workflow.preparation import policy_breaches
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from reconciler.core.kind import Key
@@ -40,12 +40,26 @@ def make_adoption(
     Returns the plan and where the bytes are that it sends.
     """
     side = _ownership_side(prepared.loaded, reading, target)
-    keys = ownership.to_adopt(names, prepared.desired, side)
+    return _adopt(ownership.to_adopt(names, prepared.desired, side), prepared, side, target, folder)
+
+
+def make_takeover(
+    prepared: Prepared, reading: Reading, target: Target, objects: Collection[Key], folder: Path
+) -> tuple[Plan, Mapping[str, Path]]:
+    """As `make_adoption`, for objects that were imported, with what they list; what nobody manages, of all of it."""
+    side = _ownership_side(prepared.loaded, reading, target)
+    return _adopt(ownership.to_take_over(objects, prepared.desired, side), prepared, side, target, folder)
+
+
+def _adopt(
+    keys: tuple[Key, ...], prepared: Prepared, side: ownership.Side, target: Target, folder: Path
+) -> tuple[Plan, Mapping[str, Path]]:
+    reading = side.reading
     side = replace(side, reading=replace(reading, live={**side.live, **_read_each(keys, side.live, target)}))
     contents = _load_contents(keys, side.live, prepared, target, folder)
-    plan = apply_policy(
-        ownership.adoption(keys, prepared.desired, side, contents), prepared.loaded, policy_breaches(prepared)
-    )
+    same = _with_same_files(contents, side.live, prepared)
+    plan = ownership.adoption(keys, prepared.desired, side, contents, same)
+    plan = apply_policy(plan, prepared.loaded, policy_breaches(prepared))
     return apply_quiet_times(plan, prepared.loaded, target), _paths_by_sha256(contents)
 
 
@@ -89,6 +103,19 @@ def _load_contents(
         return read_content(paths[key])
 
     return {**local, **_ask_concurrently(download, missing)}
+
+
+def _with_same_files(contents: Mapping[Key, Content], live: LiveState, prepared: Prepared) -> frozenset[Key]:
+    """Return the objects that hold the manifest's files in other bytes: somebody else packed them."""
+    by_sha256 = {content.sha256: content for content in prepared.artifacts.contents}
+    same = set()
+    for key, content in contents.items():
+        mark = prepared.desired[key].mark
+        packed = by_sha256.get(mark.sha256 or "") if mark else None
+        is_other = packed is not None and packed.sha256 != content.sha256
+        if packed is not None and is_other and live[key].object.kind.same_files(content.path, packed.path):
+            same.add(key)
+    return frozenset(same)
 
 
 def _ask_concurrently(ask: Callable[[Key], _T], keys: Sequence[Key]) -> dict[Key, _T]:

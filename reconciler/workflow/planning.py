@@ -11,27 +11,21 @@ from typing import TYPE_CHECKING
 
 from reconciler.base.activity import activity
 from reconciler.base.errors import UsageError, sort_problems
-from reconciler.base.inputs import SHIPPED, open_input
-from reconciler.base.line_ends import with_crlf, with_line_feeds
 from reconciler.checks import policy
 from reconciler.core import drift, plan, versions
-from reconciler.core.diff import Cause, ignoring
-from reconciler.core.kind import Difference
-from reconciler.core.state import version_of
+from reconciler.core.diff import Cause, ignoring, keep_vouched
 from reconciler.engine.ledger import KEPT
-from reconciler.packages.content import hash_blocks
-from reconciler.packages.wiring import append_tail
 from reconciler.targets import adapter_of
 from reconciler.workflow.preparation import policy_breaches
 from reconciler.workflow.records import LedgerEntries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from datetime import datetime
 
     from reconciler.base.errors import Problem
     from reconciler.core.copies import Copies
-    from reconciler.core.diff import Change
     from reconciler.core.drift import Drift
     from reconciler.core.kind import Key
     from reconciler.core.plan import Plan
@@ -39,7 +33,6 @@ if TYPE_CHECKING:
     from reconciler.core.state import DesiredState
     from reconciler.core.target import Target
     from reconciler.manifest.load import Loaded
-    from reconciler.packages.content import Content
     from reconciler.workflow.preparation import Prepared
 
 
@@ -75,48 +68,13 @@ def make_plan(
         tolerations=outside.tolerations if outside else (),
     )
     new_plan = plan.restoring(new_plan, outside) if restoring and outside else new_plan
-    new_plan = replace(new_plan, changes=tuple(note_line_ends(new_plan.changes, prepared, reading)))
+    if new_plan.changes:
+        from reconciler.workflow.line_ends import note_line_ends
+
+        new_plan = replace(new_plan, changes=tuple(note_line_ends(new_plan.changes, prepared.artifacts, reading)))
+        ended = versions.end_of_way_back(new_plan.changes, reading.last)
+        new_plan = replace(new_plan, cautions=(*new_plan.cautions, ended)) if ended else new_plan
     return apply_policy(new_plan, prepared.loaded, policy_breaches(prepared))
-
-
-def note_line_ends(changes: Iterable[Change], prepared: Prepared, reading: Reading) -> Iterator[Change]:
-    """
-    Yield changes; of one that replaces a text by the same with other line ends, it says so.
-
-    Nothing is downloaded: the hash of what is there is held against those of what is wanted, with either line end.
-    """
-    sources = {content.sha256: (content, "") for content in prepared.artifacts.files.values()}
-    for path, module in prepared.artifacts.modules.items():
-        sources[module.content.sha256] = prepared.artifacts.files[path], module.added
-    versions = frozenset(have.mark.sha256 for have in reading.live.values() if version_of(have) and have.mark)
-    for change in changes:
-        source = sources.get((change.mark and change.mark.sha256) or "")
-        difference = _line_ends_difference(change, *source, versions) if source else None
-        yield change._replace(differences=(*change.differences, difference)) if difference else change
-
-
-def _line_ends_difference(
-    change: Change, source: Content, added: str, versions: frozenset[str | None]
-) -> Difference | None:
-    """Return the difference in line ends where that is all; `versions` are the contents that other versions have."""
-    assert change.mark is not None
-    for old, new, other in _other_line_ends(source, added):
-        if change.live is None:
-            is_present = other.sha256 in versions
-        else:
-            is_present = change.kind.checksum(other) == change.kind.digest(change.live.object)
-        if is_present and other.sha256 != change.mark.sha256:
-            return Difference("line ends", old, f"{new}, and nothing else differs")
-    return None
-
-
-def _other_line_ends(source: Content, added: str) -> Iterator[tuple[str, str, Content]]:
-    """Yield what a text would be uploaded as were all its line ends the same, with what they are called there and here."""
-    here = "CRLF" if source.has_crlf else "LF"
-    for called, convert in (("CRLF", with_crlf), ("LF", with_line_feeds)):
-        with open_input(source.path, SHIPPED) as file:
-            text = [append_tail(b"".join(convert(file)), added)] if added else convert(file)
-            yield called, here, hash_blocks(source.path, text)
 
 
 def plan_again(prepared: Prepared, reading: Reading, saved: Plan, name: str, now: datetime | None = None) -> Plan:
@@ -202,6 +160,16 @@ def make_collection(loaded: Loaded, target: Target, keep: int) -> tuple[Reading,
     return reading, apply_quiet_times(new_plan, loaded, target)
 
 
+def foresee(checked: Plan, prepared: Prepared, connect: Callable[[], AbstractContextManager[Target]]) -> Plan:
+    """Return a plan with warnings of what the service would refuse of it, where it can be asked."""
+    foresight = adapter_of(prepared.loaded).foresight
+    if foresight is None or not checked.changes or checked.refusals:
+        return checked
+    with connect() as target:
+        foreseen = tuple(foresight.foresee(target, checked.changes, prepared.contents))
+    return replace(checked, cautions=(*checked.cautions, *foreseen))
+
+
 def apply_policy(checked: Plan, loaded: Loaded, breaches: Iterable[Problem]) -> Plan:
     """Return a plan that is refused for these `breaches`, and for what the policy does not allow in it."""
     return replace(
@@ -222,6 +190,7 @@ def add_cautions(checked: Plan, prepared: Prepared, now: datetime, copies: Copie
     """Return a plan with all that may go wrong: in the manifest, in its files, with an apply at this moment, and by another tool."""
     quiet_times = policy.of_time(prepared.loaded.policies, now) if checked.changes else []
     cautions = (
+        *checked.cautions,
         *prepared.loaded.warnings,
         *prepared.warnings,
         *(replace(problem, severity="warning") for problem in quiet_times),
@@ -232,9 +201,9 @@ def add_cautions(checked: Plan, prepared: Prepared, now: datetime, copies: Copie
 
 
 def _desired_state(prepared: Prepared, reading: Reading) -> DesiredState:
-    """Return the desired state, with what the manifest ignores as it is."""
+    """Return the desired state, with what the manifest ignores as it is, and content that is the manifest's in other bytes."""
     rules = [rule for rule in prepared.loaded.manifest.ignore if rule.what]
-    return ignoring(prepared.desired, reading.live, rules)
+    return ignoring(keep_vouched(prepared.desired, reading), reading.live, rules)
 
 
 def _moved_keys(prepared: Prepared) -> Mapping[Key, Key]:

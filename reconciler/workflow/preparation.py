@@ -11,17 +11,20 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reconciler.base.errors import InvalidManifest, UdfsError, UsageError, sort_problems
-from reconciler.checks.python.project import check_sources
+from reconciler.base.errors import InvalidManifest, PackageError, UdfsError, UsageError, sort_problems
+from reconciler.checks.python.project import check_each_alone, check_sources
 from reconciler.packages.artifacts import Archive
-from reconciler.packages.collect import collect, fetch_wheels
+from reconciler.packages.collect import collect, fetch_wheels, look_into_scripts
 from reconciler.targets import adapter_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
+    from datetime import date
     from pathlib import Path
 
     from reconciler.base.errors import Problem
+    from reconciler.core.kind import Key
     from reconciler.core.report import Upload
     from reconciler.core.state import DesiredState
     from reconciler.manifest.load import Loaded
@@ -45,11 +48,26 @@ class Prepared:
         return {content.sha256: content.path for content in self.artifacts.contents}
 
 
-def prepare(loaded: Loaded, *, cache: Cache, env: Mapping[str, str], on_step: Callable[[str], None]) -> Prepared:
-    """Read and fetch what a manifest names, check it, and conclude the desired state."""
+def prepare(
+    loaded: Loaded, *, cache: Cache, env: Mapping[str, str], on_step: Callable[[str], None], day: date | None = None
+) -> Prepared:
+    """
+    Read and fetch what a manifest names, check it, and conclude the desired state.
+
+    `day` is today's; without one nothing is judged by it.
+    """
     adapter = adapter_of(loaded)
-    artifacts = collect(loaded, cache=cache, env=env, on_step=on_step)
-    problems = check_sources(loaded, artifacts, adapter.source_rules, cache.root)
+    try:
+        artifacts = collect(loaded, cache=cache, env=env, on_step=on_step)
+    except (InvalidManifest, PackageError) as error:
+        # What is wrong with packages is not in the way of what is wrong with sources.
+        sources = check_each_alone(loaded, adapter.source_rules, loaded.manifest.functions)
+        error.problems = tuple(sort_problems((*error.problems, *sources)))
+        raise
+    problems = (
+        *check_sources(loaded, artifacts, adapter.source_rules, cache.root),
+        *adapter.check_contents(loaded, artifacts, cache.inspections, day),
+    )
     if any(problem.severity == "error" for problem in problems):
         raise InvalidManifest.of(problems)
     warnings = (*artifacts.warnings, *problems)
@@ -62,19 +80,49 @@ def prepare(loaded: Loaded, *, cache: Cache, env: Mapping[str, str], on_step: Ca
     return Prepared(loaded, adapter.desired_state(loaded, artifacts), artifacts, warnings)
 
 
+def rest_problems(rest: Loaded, touched: AbstractSet[str]) -> tuple[Problem, ...]:
+    """
+    Return what is wrong with the lock and the sources of a manifest that is broken: of its rest, as far as that is certain.
+
+    `touched` are the keys of the manifest that something was taken out of. Nothing is fetched.
+    """
+    from reconciler.packages.lock.inputs import read_requests
+    from reconciler.packages.lock.use import find_stale, read_lock
+
+    if touched & _OF_ALL:
+        return ()
+    problems: list[Problem] = []
+    try:
+        lock, requests = read_lock(rest), read_requests(rest)
+        # That there is no lock is certain; for which Pythons it is needed depends on all functions.
+        problems += find_stale(rest, lock, requests) if lock is None or not touched else ()
+    except UdfsError as error:
+        problems += error.problems
+    problems += check_each_alone(rest, adapter_of(rest).source_rules, rest.manifest.functions)
+    return tuple(problems)
+
+
+_OF_ALL = frozenset({"python", "runtimes", "target"})
+"""Keys of a manifest on which it depends how sources and locks are read."""
+
+
 def look_into_lock(
     loaded: Loaded, *, cache: Cache, env: Mapping[str, str], on_step: Callable[[str], None]
 ) -> tuple[Problem, ...]:
     """
-    Return what the wheels of a lock that was just written need and it lacks.
+    Return what the wheels of a lock that was just written need and it lacks, and what scripts of Debian packages would have done.
 
     They are fetched for it, into the cache, where the next command looks; what is wrong with them is for that one to say.
     """
     from reconciler.checks.python.undeclared import undeclared_in_lock
 
+    warnings: tuple[Problem, ...] = ()
     with suppress(UdfsError):
-        return undeclared_in_lock(loaded, fetch_wheels(loaded, cache=cache, env=env, on_step=on_step), cache.root)
-    return ()
+        warnings += look_into_scripts(loaded, cache=cache, env=env, on_step=on_step)
+    with suppress(UdfsError):
+        wheels = fetch_wheels(loaded, cache=cache, env=env, on_step=on_step)
+        warnings += undeclared_in_lock(loaded, wheels, cache.root)
+    return warnings
 
 
 def policy_breaches(prepared: Prepared) -> list[Problem]:
@@ -86,40 +134,44 @@ def policy_breaches(prepared: Prepared) -> list[Problem]:
     return sort_problems(policy.of_manifest(prepared.loaded, prepared.desired, prepared.artifacts))
 
 
-def test_problems(prepared: Prepared) -> list[Problem]:
+def test_problems(prepared: Prepared, cache: Path) -> list[Problem]:
     """Return what is wrong with the manifest's tests, as far as the sources tell without being run."""
-    if not any(function.tests for function in prepared.loaded.manifest.functions.values()):
+    if not any(prepared.loaded.manifest.tests.values()):
         return []
-    return sort_problems(adapter_of(prepared.loaded).check_tests(prepared.loaded))
+    return sort_problems(adapter_of(prepared.loaded).check_tests(prepared.loaded, prepared.artifacts, cache))
 
 
 def list_uploads(prepared: Prepared, only: Sequence[str] = ()) -> tuple[Upload, ...]:
     """Return every file that would be uploaded to a project that has none, by name; or what some functions need of it."""
     from reconciler.core.report import Upload
 
-    chosen = {*only} or {*prepared.artifacts.shipments}
-    users: dict[str, list[str]] = defaultdict(list)
-    archives: dict[str, Archive] = {}
-    for name, shipment in prepared.artifacts.shipments.items():
-        for item in shipment.items if name in chosen else ():
-            if item.elsewhere is None:
-                users[item.name.lower()].append(name)
-            if isinstance(item.made_of, Archive):
-                archives[item.name.lower()] = item.made_of
+    users = _users(prepared.desired, only)
+    items = [item for shipment in prepared.artifacts.shipments.values() for item in shipment.items]
+    archives = {item.name.lower(): item.made_of for item in items if isinstance(item.made_of, Archive)}
     contents = {content.sha256: content for content in prepared.artifacts.contents}
     modules = {m.content.sha256: (path, m.added.count("\n")) for path, m in prepared.artifacts.modules.items()}
     return tuple(
         Upload(
-            wanted.object.name,
+            wanted.object.kind.file_name(wanted.object),
             dict(wanted.object.kind.show(wanted.object)).get("type", key.kind),
             contents[wanted.mark.sha256],
-            tuple(users.get(key.name.lower(), ())),
+            tuple(users.get(key, ())),
             archives.get(key.name.lower()),
             modules.get(wanted.mark.sha256),
         )
         for key, wanted in sorted(prepared.desired.items())
-        if wanted.mark and wanted.mark.sha256 and (key.name.lower() in users or not only)
+        if wanted.mark and wanted.mark.sha256 in contents and (key in users or not only)
     )
+
+
+def _users(desired: DesiredState, only: Sequence[str]) -> Mapping[Key, list[str]]:
+    """Return the functions that need an object, of some or of all; a function needs itself."""
+    users: dict[Key, list[str]] = defaultdict(list)
+    for key, function in desired.items():
+        if function.object.kind.leads and (not only or key.name in only):
+            for need in (key, *function.object.kind.needs(function.object)):
+                users[need].append(key.name)
+    return users
 
 
 def entry_module(prepared: Prepared, name: str) -> Path:

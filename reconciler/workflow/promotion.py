@@ -64,7 +64,7 @@ def warn_unchecked(loaded: Loaded) -> Problem:
 
 
 def _tested_keys(loaded: Loaded) -> Iterator[Key]:
-    kinds = [kind for kind in adapter_of(loaded).catalog.kinds.values() if kind.comes_back]
+    kinds = [kind for kind in adapter_of(loaded).catalog.kinds.values() if kind.leads]
     for name, function in loaded.manifest.functions.items():
         if any(test.verify for test in function.tests):
             yield from (kind.key(name) for kind in kinds)
@@ -100,7 +100,7 @@ def write_verdicts(
 
 def _verdicts(loaded: Loaded, trials: Iterable[Trial], when: datetime, who: str) -> Iterator[tuple[Key, Verdict]]:
     """Yield what came of each function that has tests which ran, or should have."""
-    kind = next(kind for kind in adapter_of(loaded).catalog.kinds.values() if kind.comes_back)
+    kind = next(kind for kind in adapter_of(loaded).catalog.kinds.values() if kind.leads)
     counted: dict[Key, Counter[TrialVerdict]] = {}
     for trial in trials:
         counted.setdefault(kind.key(trial.case.function), Counter())[trial.verdict] += 1

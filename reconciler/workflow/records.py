@@ -53,7 +53,7 @@ def deployed_functions(loaded: Loaded, reading: Reading, only: Sequence[str] = (
     return tuple(
         _describe_deployed(live, reading.live, adapter, loaded)
         for key, live in sorted(reading.live.items())
-        if live.object.kind.comes_back and is_chosen(key)
+        if live.object.kind.leads and is_chosen(key)
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.base.inputs import SHIPPED, read_input
 from reconciler.core.diff import Action
+from reconciler.core.history import version_pairs
 from reconciler.core.kind import CONTENT
 from reconciler.core.plan import needs
 from reconciler.core.report import SourceChange
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from reconciler.core.diff import Change
     from reconciler.core.kind import Key
+    from reconciler.core.record import Entry
     from reconciler.core.state import Desired, Live, LiveState
     from reconciler.core.target import Target
 
@@ -43,6 +45,22 @@ def source_changes(
         old, new = _text(folder / str(number)), _text(path)
         if old is not None and new is not None and old != new:
             texts.append(SourceChange(version_of(desired) or desired.object.name, old, new))
+    return tuple(texts)
+
+
+def entry_sources(
+    before: Entry, entry: Entry, live: LiveState, target: Target, folder: Path
+) -> tuple[SourceChange, ...]:
+    """Return the texts that an apply changed, as far as the project still has both versions; `folder` takes them."""
+    texts: list[SourceChange] = []
+    for number, (name, *keys) in enumerate(version_pairs(before, entry)):
+        sides = []
+        for side, key in zip(("old", "new"), keys, strict=True):
+            if key in live and live[key].object.kind.size(live[key].object) <= _LARGEST:
+                target.download(key, folder / f"{number}-{side}")
+                sides.append(_text(folder / f"{number}-{side}"))
+        if len(sides) == 2 and (old := sides[0]) is not None and (new := sides[1]) is not None and old != new:
+            texts.append(SourceChange(name, old, new))
     return tuple(texts)
 
 

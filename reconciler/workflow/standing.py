@@ -48,9 +48,14 @@ def _standings(plan: Plan) -> Iterator[FunctionStanding]:
         if change.action is not Action.UPDATE or any(difference.field == CONTENT for difference in change.differences)
     }
     for change in (*plan.changes, *plan.unchanged):
-        if change.kind.comes_back:
+        if change.kind.leads:
             is_touched = not changed.isdisjoint(needs(change.object))
-            yield FunctionStanding(change.object.name, _standing_of(change, is_touched=is_touched), change.object)
+            yield FunctionStanding(change.object.name, _standing_of(change, is_touched=is_touched), _object_of(change))
+
+
+def _object_of(change: Change) -> Object:
+    """Return an object as it should be, or where it is so, as it is: what that tells beside (a state) nobody can wish for."""
+    return change.live.object if change.action is Action.KEEP and change.live is not None else change.object
 
 
 def _standing_of(change: Change, *, is_touched: bool) -> StandingWord:

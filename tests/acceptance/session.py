@@ -8,7 +8,8 @@ Acceptance sessions: one readable file a case, with what is typed and what then 
     [exit 5]                         its exit code, when it is not 0
 
 Each case has its own folder, its own empty service and a target `local` that points at it. Besides ``udfs`` there are
-the hands of others: ``write``, ``edit``, ``line-ends``, ``rm``, ``link``, ``cat``, ``requests``, ``hand`` (somebody with the console client), ``fault``.
+the hands of others: ``write``, ``edit``, ``line-ends``, ``rm``, ``link``, ``cat``, ``requests``, ``hand`` (somebody with the console client), ``fc`` (the same
+at Function Compute), ``fault``.
 ``native`` writes a library and ``wheel`` a wheel around one: needs=A,B soname=S versions=LIBRARY:VERSION,… machine=M;
 ``sha256:PLANNED`` is the digest that the last ``udfs plan`` printed. ``pure`` writes a wheel of the files given: path=text … ``release`` writes one of a version and what it needs.
 What differs from run to run (dates, digests, ports) is replaced before the comparison. ``pytest --update`` writes what
@@ -36,6 +37,7 @@ from typing import TYPE_CHECKING
 import requests
 
 from reconciler.cli.entry import run as udfs
+from reconciler.local.fc import FcServer
 from tests import builders, natives
 from tests.canary import SECRET
 
@@ -56,6 +58,9 @@ _REPLACED = (
     (re.compile(r'"\d{4}-\d{2}-\d{2}T[0-9:.+Z]+"'), '"[TIME]"'),
     (re.compile(r"sha256:[0-9a-f]{16,64}"), "sha256:[DIGEST]"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "[SHA256]"),
+    (re.compile(r"[\d,]+ bytes, CRC-64 \d+"), "[BYTES], CRC-64 [CHECKSUM]"),
+    (re.compile(r"(?<=greet/)[0-9a-f]{8}\b|(?<=leading to version )[0-9a-f]{8}\b"), "[VERSION]"),
+    (re.compile(r"(?<=^      version    )[0-9a-f]{8} → [0-9a-f]{8}$", re.MULTILINE), "[VERSION] → [VERSION]"),
     (re.compile(r"urn:uuid:[0-9a-f-]{36}"), "urn:uuid:[UUID]"),
     (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:[PORT]"),
     (re.compile(r"it is \w{3} \d{4}-\d{2}-\d{2} \d{2}:\d{2} in"), "it is [TIME] in"),
@@ -108,6 +113,7 @@ class Session:
             "cat": lambda args, _: print(Path(args[0]).read_text(), end=""),
             "requests": self._requests,
             "hand": self._hand,
+            "fc": self._fc,
             "fault": self._fault,
             "env": self._env,
             "native": lambda args, _: self._native(Path(args[0]), args[1:]),
@@ -236,6 +242,17 @@ class Session:
         newest = requests.get(f"{url}/udfs.risk.{int(epoch) - 1}.json", timeout=10).json()
         content = json.dumps({**entry, **times, "holder": holder, "steps": [], "objects": newest["objects"]})
         assert requests.post(url, data=content, headers=headers, timeout=10).ok
+
+    def _fc(self, args: list[str], given: list[str]) -> int:
+        """Do what somebody with the console of Function Compute does, to the service of `endpoint: local`: METHOD PATH [JSON]."""
+        method, path, *body = args
+        with FcServer(Path(".udfs/fc")) as server:
+            answer = requests.request(
+                method, f"{server.url}/2023-03-30{path}", data=body[0] if body else None, timeout=10
+            )
+        if not answer.ok or method == "GET":
+            print(answer.text)
+        return 0 if answer.ok else 1
 
     def _hand(self, args: list[str], given: list[str]) -> int:
         """Do what somebody with the console client does: put, create, drop, function."""

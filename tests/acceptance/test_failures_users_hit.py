@@ -281,7 +281,7 @@ TOOLS = (
 UNNAMED = {
     "an archive that is not listed": Cause(
         "functions: {f: {source: m.py, class: Brings, packages: [other]}, g: {source: m2.py, class: Shout, packages: [tools]}}",
-        ("m.py:6:9: error[E816]: nothing provides 'tools'", "add a wheel of tools to the function's `packages:`"),
+        ("m.py:6:9: error[E816]: nothing provides 'tools'", "write tools: {requirements: [tools]}"),
         ("m.Brings", "m.py", "other-1.0-py2.py3-none-any.zip"),
     ),
     "sys.path is not set": Cause(
@@ -370,7 +370,9 @@ def test_no_module_named_cloudpickle(user: User) -> None:
     user.write("m.py", BRINGS.replace("import tools", "import cloudpickle as tools"))
     builders.wheel(user.folder, "cloudpickle", "2.2.1", files={"cloudpickle/__init__.py": "NAME = 'pickled'\n"})
     user.manifest("functions: {f: {source: m.py, class: Brings}}")
-    user.refused("m.py:6:9: error[E816]: nothing provides 'cloudpickle'", "add a wheel of cloudpickle")
+    user.refused(
+        "m.py:6:9: error[E816]: nothing provides 'cloudpickle'", "write cloudpickle: {requirements: [cloudpickle]}"
+    )
     user.by_hand("by_hand", "m.Brings", "m.py")
     user.fails("SELECT by_hand()", "ODPS-0123055:User script exception", "No module named 'cloudpickle'")
     user.manifest("functions: {f: {source: m.py, class: Brings, image: common}}")
@@ -440,7 +442,10 @@ def test_user_defined_function_exception(user: User) -> None:
 @pytest.mark.parametrize(
     ("decorator", "told"),
     [
-        ('@annotate("strng->string")', ("m.py:3:12: error[E808]: the signature: there is no type 'strng'", "STRING?")),
+        (
+            '@annotate("strng->string")',
+            ("m.py:3:12: error[E808]: the signature: there is no type 'strng'", "did you mean 'STRING'?"),
+        ),
         ('@annotate("string")', ("m.py:3:18: error[E808]", "arguments->result")),
         (
             '@annotate("json->string")',

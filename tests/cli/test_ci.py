@@ -172,6 +172,33 @@ def test_what_was_planned_is_applied_and_again_when_the_job_is_run_again(
     assert set(outcomes("night").values()) == {"clean"}
 
 
+def test_a_restore_is_of_every_manifest_and_of_what_was_changed_outside_alone(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["ci", "apply", "--yes"]) == 0
+    for team in "ab":
+        assert run(["sql", "-f", f"teams/{team}/udfs.yaml", f"DROP FUNCTION f_{team}"]) == 0
+    Path("teams/c/src/f_c.py").write_text(SOURCE.format(2))
+    assert run(["ci", "plan", "--restore", "--out", "out"]) == 0
+    assert list(outcomes().values()) == ["changes", "changes", "clean"]
+    assert run(["ci", "apply", "--restore", "--approved", "out"]) == 0
+    assert run(["ci", "drift"]) == 0
+    assert run(["ci", "plan", "--exit-code", "--out", "out"]) == 2
+    assert list(outcomes().values()) == ["clean", "clean", "changes"]
+
+
+def test_deletes_are_refused_before_anybody_approves_them_unless_their_number_is_named(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["ci", "apply", "--yes"]) == 0
+    Path("teams/b/udfs.yaml").write_text(MANIFEST.format(stack="b").replace("  f_b:", "  g_b:"))
+    assert run(["ci", "plan", "--out", "plans"]) == 5
+    assert outcomes("plans")["teams/b/udfs.yaml", None] == "refused"
+    assert "`deletes: 1`" in capsys.readouterr().out
+    assert run(["ci", "plan", "--out", "plans", "--allow-deletes", "1"]) == 0
+    assert run(["ci", "apply", "--approved", "plans"]) == 0
+
+
 def test_what_nobody_approved_is_not_applied_and_keeps_nobody_else_back(
     repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 RICH = """stack: rich
 python: cp37
 policy: policy.yaml
+include: [more/udfs-part.yaml]
 targets:
   local: {endpoint: local, project: demo}
   prod: {endpoint: "${env:NOT_SET_HERE}", project: prod}
@@ -42,6 +43,7 @@ functions:
 INPUTS = (
     *(
         "udfs.yaml",
+        "more/udfs-part.yaml",
         "udfs.lock",
         "policy.yaml",
         "dist/one-1.0-py3-none-any.whl",
@@ -77,6 +79,7 @@ def monorepo(tmp_path_factory: pytest.TempPathFactory) -> Path:
         builders.wheel(folder / "dist", "one")
         texts = {
             "policy.yaml": "require_tests: false\n",
+            "more/udfs-part.yaml": "resources: {e.csv: {file: data/d.csv}}\n",
             "links/keep": "",
             "project/pyproject.toml": "[project]\nname = 'p'\nversion = '1'\n",
             "requirements/all.txt": "-r more.txt\n",

@@ -151,19 +151,26 @@ def test_the_trust_policy_has_both_forms_of_githubs_subject(tmp_path: Path, monk
     subprocess.run(["git", "remote", "add", "origin", "git@github.com:acme/risk-udfs.git"], check=True)
     _, out = udfs("doctor", "--trust", "--environment", "production", "--format", "json")
     policies = json.loads(out)
-    assert [policy["subject"] for policy in policies] == [
-        "repo:acme/risk-udfs:environment:production",
-        "repo:acme/risk-udfs:pull_request",
-        "repo:acme@OWNER_ID/risk-udfs@REPOSITORY_ID:environment:production",
-        "repo:acme@OWNER_ID/risk-udfs@REPOSITORY_ID:pull_request",
+    jobs = ["pull_request", "ref:refs/heads/main", "ref:refs/heads/gh-readonly-queue/main/*"]
+    assert [policy["subjects"] for policy in policies] == [
+        subjects
+        for name in ("acme/risk-udfs", "acme@OWNER_ID/risk-udfs@REPOSITORY_ID")
+        for subjects in (
+            [f"repo:{name}:environment:production"],
+            [f"repo:{name}:{job}" for job in jobs],
+        )
     ]
     [statement] = policies[0]["policy"]["Statement"]
     assert statement["Principal"] == {"Federated": ["acs:ram::1:oidc-provider/p"]}
     assert statement["Condition"]["StringEquals"] == {
         "oidc:iss": "https://token.actions.githubusercontent.com",
         "oidc:aud": "udfs",
-        "oidc:sub": policies[0]["subject"],
+        "oidc:sub": policies[0]["subjects"][0],
     }
+    whole, queue = (statement["Condition"] for statement in policies[1]["policy"]["Statement"])
+    assert whole["StringEquals"]["oidc:sub"] == policies[1]["subjects"][:2]
+    assert queue["StringLike"] == {"oidc:sub": policies[1]["subjects"][2]}
+    assert queue["StringEquals"].keys() == {"oidc:iss", "oidc:aud"}
     for name, value in (("", "acme/risk-udfs"), ("_ID", "22"), ("_OWNER_ID", "11")):
         monkeypatch.setenv(f"GITHUB_REPOSITORY{name}", value)
     _, out = udfs("doctor", "--trust")
@@ -176,7 +183,7 @@ def test_the_trust_policy_of_gitlab_has_the_projects_path_and_the_branch(tmp_pat
     subprocess.run(["git", "remote", "add", "origin", "https://u:p@gitlab.acme.example/data/risk/udfs.git"], check=True)
     _, out = udfs("doctor", "--trust", "--branch", "release", "--format", "json")
     [policy] = json.loads(out)
-    assert policy["subject"] == "project_path:data/risk/udfs:ref_type:branch:ref:release"
+    assert policy["subjects"] == ["project_path:data/risk/udfs:ref_type:branch:ref:release"]
     assert policy["policy"]["Statement"][0]["Condition"]["StringEquals"]["oidc:iss"] == "https://gitlab.acme.example"
 
 

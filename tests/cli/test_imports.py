@@ -24,7 +24,17 @@ print(json.dumps([code, sorted(sys.modules)]))
 FOR_SQL = {"duckdb", "sqlglot", "pyarrow", "numpy", "pandas", "google_crc32c", "zstandard"}
 FOR_OTHER_COMMANDS = {"odps", "deepdiff", "uv", "pex", "ziglang"}
 HEAVY = FOR_SQL | FOR_OTHER_COMMANDS | {"rich", "pydantic", "click.shell_completion", "asyncio", "multiprocessing"}
-LATE = ("instances", "instance_tunnel", "sql_project", "catalog", "table_handlers", "table_tunnel")
+SERVICES = tuple(f"reconciler.local.{room}" for room in ("server", "http", "storage"))
+LATE = (
+    "instances",
+    "instance_tunnel",
+    "sql_project",
+    "catalog",
+    "table_handlers",
+    "table_tunnel",
+    "uploads",
+    "projects",
+)
 
 
 def modules(folder: Path, *arguments: str, **env: str) -> set[str]:
@@ -60,13 +70,13 @@ def test_a_plan_of_a_service_elsewhere_imports_no_service(folder: Path, tmp_path
         env = {**running.env(), "ODPS_ENDPOINT": running.url, "ODPS_PROJECT": "demo"}
         imported = modules(folder, "plan", "--target", "prod", **env)
     assert not imported & (HEAVY | {"sqlite3"})
-    assert not [name for name in imported if name.startswith("reconciler.local.server")]
+    assert not [name for name in imported if name.startswith(SERVICES)]
 
 
 def test_validate_imports_neither_the_client_nor_the_service(folder: Path) -> None:
     imported = modules(folder, "validate")
     assert not imported & (HEAVY | {"requests", "urllib3", "sqlite3", "ssl", "http.client"})
-    assert not [name for name in imported if name.startswith("reconciler.local.server")]
+    assert not [name for name in imported if name.startswith(SERVICES)]
 
 
 def test_handlers_that_are_imported_late_are_there() -> None:

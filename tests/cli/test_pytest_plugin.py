@@ -164,7 +164,7 @@ def test_functions_are_called_from_tests(project: pytest.Pytester) -> None:
             "E*UdfFailed: the process of f__*.Crash ended with exit code 4 at row 1",
             "E*about to",
             "E*UdfFailed: f__*.Ratio cannot take its arguments at row 1: argument 1: 'one' is no BIGINT",
-            "E*AttributeError: the manifest has no function 'rato'; it has: ratio, split, total, pairs, crash",
+            "E*AttributeError: the manifest has no function 'rato'; did you mean 'ratio'[?]",
             "E*TypeError: total is an aggregate and takes one argument, the list of its rows",
         ]
     )
@@ -177,7 +177,7 @@ def test_what_stops_every_function_is_told_without_a_traceback(project: pytest.P
     other.joinpath("udfs.yaml").write_text("stack: s\nfunctions: {ratio: {source: f.py, clas: Ratio}}\n")
     done = project.runpytest_subprocess()
     done.assert_outcomes(errors=1)
-    done.stdout.fnmatch_lines(["other/udfs.yaml:2:35: error?E214?: unknown key 'clas', did you mean 'class'?"])
+    done.stdout.fnmatch_lines(["other/udfs.yaml:2:35: error?E214?: unknown key 'clas'"])
     done.stdout.no_fnmatch_line("*During handling*")
 
 

@@ -74,9 +74,9 @@ def test_ctrl_c_ends_the_tests_that_run(folder: Path) -> None:
 
 def test_a_test_has_only_so_much_time(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     manifest(folder, f"{{args: ['{os.devnull}'], returns: 1}}")
-    assert run(["test", "--timeout", "1"]) == 9
+    assert run(["test", "--timeout", "5"]) == 9
     output = capsys.readouterr()
-    assert "Says did not answer in 1 s, at row 1" in output.out
+    assert "Says did not answer in 5 s, at row 1" in output.out
     assert "--timeout SECONDS lets it take longer" in output.out + output.err
 
 
@@ -102,3 +102,60 @@ def test_a_report_that_cannot_be_written_is_told(folder: Path, capsys: pytest.Ca
     manifest(folder, "{args: [1], returns: 1}", name="Eats")
     assert run(["test", "--junit", "nowhere/report.xml"]) == 3
     assert "'nowhere/report.xml' cannot be written: No such file or directory" in capsys.readouterr().err
+
+
+TWO = """\
+stack: s
+python: cp311
+functions:
+  f: {source: f.py, class: F, tests: [{args: [1], returns: 2}]}
+  g: {source: g.py, class: F, tests: [{args: [1], returns: 2}]}
+"""
+ADDS = '@annotate("bigint->bigint")\nclass F(object):\n    def evaluate(self, x):\n        return x + {n}\n'
+
+
+def test_watching_runs_what_a_saved_file_changes_and_ends_by_ctrl_c(folder: Path) -> None:
+    def save(name: str, n: str) -> None:
+        (folder / name).write_text("from odps.udf import annotate\n" + ADDS.replace("{n}", n))
+
+    (folder / "udfs.yaml").write_text(TWO)
+    save("f.py", "1")
+    save("g.py", "1")
+    log = folder / "log"
+    seen = 0
+    with log.open("wb") as out:
+        child = subprocess.Popen([*UDFS, "test", "--watch"], stdout=out, stderr=out, start_new_session=True)
+
+    def wait_for(*texts: str) -> None:
+        """Wait for texts in what was printed since the last time, which then is forgotten."""
+        nonlocal seen
+        while not all(text in log.read_text()[seen:] for text in (*texts, "Ctrl-C ends")):
+            assert child.poll() is None, log.read_text()
+            time.sleep(0.05)
+        seen = len(log.read_text())
+
+    try:
+        wait_for("2 passed")
+        save("f.py", "2")
+        wait_for("FAIL", "f(1)", "1 function of 2 to test")
+        (folder / "udfs.yaml").write_text(TWO.replace("stack: s", "stakc: s"))
+        wait_for("did you mean 'stack'")
+        (folder / "udfs.yaml").write_text(TWO)
+        wait_for("1 function of 2 to test", "FAIL")
+        save("f.py", "1")
+        wait_for("1 passed")
+        child.send_signal(signal.SIGINT)
+        assert child.wait(timeout=60) == 130
+    finally:
+        child.kill()
+        child.wait()
+    with pytest.raises(ProcessLookupError):
+        os.killpg(child.pid, 0)
+    assert "\x1b" not in log.read_text(), "off a terminal nothing is cleared"
+
+
+@pytest.mark.parametrize("more", [["--changed"], ["--junit", "x.xml"], ["--format", "json"]])
+def test_watching_is_for_people(folder: Path, more: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    manifest(folder, "{args: [1], returns: 1}")
+    assert run(["test", "--watch", *more]) == 3
+    assert "E901" in "".join(capsys.readouterr())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from reconciler.base.hints import spell
 from reconciler.cli.entry import run
 from reconciler.cli.overview import COMMANDS
 from reconciler.cli.support.synonyms import TAKING, no_command
+from tests.builders import wheel
 
 PACKAGE = Path(__file__).parents[2] / "reconciler"
 NAMED_BY_THE_USER = {
@@ -96,3 +98,75 @@ def test_version_and_help_are_words_too(capsys: pytest.CaptureFixture[str]) -> N
     assert run(["version"]) == 0
     assert capsys.readouterr().out == f"udfs {__version__}\n"
     assert run(["help", "nonsense"]) == 3
+
+
+NEARLY = [
+    ("plan --format jsno", "json"),
+    ("plan --formt json", "--format"),
+    ("drift --refresh ful", "full"),
+    ("ci publish --to githb", "github"),
+    ("completion bsh", "bash"),
+    ("schema udf.yaml", "udfs.yaml"),
+    ("schema --kind fcc", "fc"),
+    ("explain --kind flnk functions", "flink"),
+    ("lok", "lock"),
+    ("ci pln", "plan"),
+    ("runtime lst", "list"),
+    ("runtime make cp3111", "cp311"),
+    ("explain E2144", "E214"),
+    ("explain sourc", "functions.source"),
+    ("explain functions.tset", "functions.tests"),
+    ("explain polcy.x", "policy"),
+    ("plan -f udfs.yml", "udfs.yaml"),
+    ("plan --target locl", "local"),
+    ("plan gret", "greet"),
+    ("list gret", "greet"),
+    ("show gret", "greet"),
+    ("call gret World", "greet"),
+    ("test gret", "greet"),
+    ("verify gret", "greet"),
+    ("build gret", "greet"),
+    ("deps gret", "greet"),
+    ("adopt gret --yes", "greet"),
+    ("disown gret --yes", "greet"),
+    ("import gret", "greet"),
+    ("export maxframe wrds", "words"),
+    ("sql \"SELECT gret('x')\"", "greet"),
+    ("serve --deny creat-function", "CreateFunction"),
+    ("serve --set namespace_shema=1", "namespace_schema"),
+]
+"""A command with a word that is nearly right, and the word that is meant."""
+
+
+@pytest.fixture(scope="module")
+def applied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a stack that is applied: a function 'greet', and a package 'words' that nothing uses."""
+    folder = tmp_path_factory.mktemp("words")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert run(["init"]) == 0
+        with (folder / "udfs.yaml").open("a") as manifest:
+            manifest.write(f"packages:\n  words: {{wheels: [{wheel(folder, 'words').name}]}}\n")
+        assert run(["apply", "--yes"]) == 0
+    return folder
+
+
+@pytest.mark.parametrize(("words", "meant"), NEARLY, ids=[words for words, _ in NEARLY])
+def test_a_word_that_is_nearly_right_is_answered_with_the_word_that_is_meant(
+    words: str, meant: str, applied: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(applied)
+    assert run(shlex.split(words)) == 3
+    said = capsys.readouterr().err
+    assert f"  help: did you mean '{meant}'?\n" in said, said
+    assert said.count("did you mean") == 1
+
+
+def test_a_guess_is_worded_in_one_place() -> None:
+    """What has a hint of its own shape: which key of a key, which type, which class is meant by the line that is shown."""
+    worded = {
+        path.relative_to(PACKAGE).as_posix()
+        for path in PACKAGE.rglob("*.py")
+        if re.search(r"[Dd]id you mean [^?]*\?", path.read_text(encoding="utf-8"))
+    }
+    assert worded == {"base/words.py"}

@@ -11,7 +11,8 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from odps import errors
+from odps import errors, options
+from odps.tunnel import TableTunnel
 
 TableNames = Callable[[str], str]
 Ask = Callable[..., str]
@@ -103,6 +104,59 @@ def test_partitions_come_and_go_and_hold_their_rows(odps: Any, named: TableNames
     assert ask(f"SHOW PARTITIONS {name}") == "day=2026-05-02/hour=4\nday=2026-05-02/hour=6\n"
 
 
+def test_a_preview_has_the_rows_of_the_plain_head(odps: Any, named: TableNames, ask: Ask) -> None:
+    """By Arrow, as PyODPS 0.13 and the console client's ``read`` ask for it."""
+    name = named("t")
+    table = odps.create_table(name, "n bigint, s string, d decimal(10,2), t timestamp, w datetime, l array<bigint>")
+    assert list(table.head(10, use_legacy=False)) == []
+    ask(
+        f"INSERT INTO {name} SELECT 1L, 'x', 2.50BD, TIMESTAMP '2026-05-01 01:02:03.456789', DATETIME '2026-05-01 04:05:06', ARRAY(1L, 2L)"
+    )
+    ask(f"INSERT INTO {name} SELECT 2L, NULL, NULL, NULL, NULL, NULL")
+    zone = options.local_timezone
+    options.local_timezone = "Asia/Shanghai"
+    try:
+        with TableTunnel(odps).open_preview_reader(table, limit=10) as reader:
+            rows = reader.read().sort_by("n").to_pylist()
+    finally:
+        options.local_timezone = zone
+    assert [rows[0][name].replace(tzinfo=None) for name in "tw"] == [
+        dt.datetime(2026, 5, 1, 1, 2, 3, 456789),  # noqa: DTZ001
+        dt.datetime(2026, 5, 1, 4, 5, 6),  # noqa: DTZ001
+    ]
+    assert [rows[0][name] for name in "nsdl"] == [1, "x", Decimal("2.50"), [1, 2]]
+    assert rows[1] == {"n": 2} | dict.fromkeys("sdtwl")
+    [record] = table.head(1, columns=["s", "n"], use_legacy=False)
+    assert record.values in (["x", 1], [None, 2])
+
+
+def test_a_preview_is_of_a_partition_or_of_all_and_has_its_keys_last(odps: Any, named: TableNames, ask: Ask) -> None:
+    """The Java SDK reads the keys from what comes."""
+    name = named("p")
+    table = odps.create_table(name, ("n bigint", "day string"))
+    ask(
+        f"INSERT INTO {name} PARTITION (day) SELECT * FROM VALUES (0L, 'first'), (1L, 'second'), (2L, 'second') t(n, d)"
+    )
+
+    def rows(limit: int = 10, **asked: Any) -> list[list[Any]]:
+        return sorted(record.values for record in table.head(limit, use_legacy=False, **asked))
+
+    assert rows() == [[0, "first"], [1, "second"], [2, "second"]]
+    assert rows(partition="day=second") == [[1, "second"], [2, "second"]]
+    assert len(rows(limit=2)) == 2
+    with pytest.raises(errors.ODPSError, match="does not exist"):
+        rows(partition="day=never")
+
+    # Of a TIMESTAMP beside keys PyODPS has to be told the columns: it forgets the keys otherwise.
+    ask(f"ALTER TABLE {name} ADD COLUMNS (t TIMESTAMP)")
+    ask(f"INSERT INTO {name} PARTITION (day='third') SELECT 3L, TIMESTAMP '2026-05-01 01:02:03.456789'")
+    named_columns = TableTunnel(odps).open_preview_reader(
+        odps.get_table(name), "day=third", columns=["n", "day", "t"], limit=1
+    )
+    [row] = named_columns.read().to_pylist()
+    assert (row["n"], row["day"], row["t"].microsecond) == (3, "third", 456_789)
+
+
 def test_a_table_is_made_of_a_query_and_like_another(odps: Any, named: TableNames, ask: Ask) -> None:
     source, copy, like = named("s"), named("c"), named("l")
     odps.create_table(source, ("a bigint", "day string"))
@@ -125,8 +179,12 @@ def test_a_view_is_a_query_that_is_asked_when_it_is_named(odps: Any, named: Tabl
     assert odps.get_table(view).is_virtual_view
     ask(f"CREATE OR REPLACE VIEW {view} AS SELECT a + 1 AS b FROM {table}")
     assert ask(f"SELECT b FROM {view}") == '"b"\n5\n'
-    ask(f"DROP VIEW {view}")
+    renamed = named("w")
+    ask(f"ALTER VIEW {view} RENAME TO {renamed}")
+    assert ask(f"SELECT b FROM {renamed}") == '"b"\n5\n'
     assert not odps.exist_table(view)
+    ask(f"DROP VIEW {renamed}")
+    assert not odps.exist_table(renamed)
 
 
 @pytest.fixture

@@ -235,7 +235,7 @@ def test_latency_does_not_make_requests_queue(serve: Serve, monkeypatch: pytest.
         together.wait(60)
 
     url = serve(latency_ms=200).url
-    monkeypatch.setattr("reconciler.local.server.connection.time", SimpleNamespace(sleep=sleep, time=time.time))
+    monkeypatch.setattr("reconciler.local.http.connection.time", SimpleNamespace(sleep=sleep, time=time.time))
 
     def ask(_: int) -> int:
         with Client(url) as client:
@@ -244,6 +244,23 @@ def test_latency_does_not_make_requests_queue(serve: Serve, monkeypatch: pytest.
     with ThreadPoolExecutor(5) as pool:
         assert list(pool.map(ask, range(5))) == [200] * 5
     assert waited == [0.2] * 5
+
+
+def test_of_two_hundred_clients_at_once_no_request_is_lost(server: Server) -> None:
+    together = threading.Barrier(200, timeout=60)
+
+    def write_and_read(number: int) -> list[int]:
+        with Client(server.url) as client:
+            together.wait()
+            return [
+                client.create(f"of_{number}", str(number)).status,
+                *(client.get(f"/projects/demo/resources/of_{number}").status for _ in range(3)),
+            ]
+
+    with ThreadPoolExecutor(200) as pool:
+        statuses = list(pool.map(write_and_read, range(200)))
+    assert statuses == [[201, 200, 200, 200]] * 200
+    assert len(server.requests) == 800
 
 
 def test_closing_ends_idle_connections_and_is_closing_twice(tmp_path: Path) -> None:
@@ -335,21 +352,21 @@ def test_a_server_for_others_needs_keys_and_checks_them_always(tmp_path: Path) -
 def test_a_client_that_takes_forever_over_its_head_is_let_go(
     sent: bytes, raw: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reconciler.local.server.pace.HEAD_SECONDS", 0.1)
-    monkeypatch.setattr("reconciler.local.server.pace.IDLE_SECONDS", 0.1)
+    monkeypatch.setattr("reconciler.local.http.pace.HEAD_SECONDS", 0.1)
+    monkeypatch.setattr("reconciler.local.http.pace.IDLE_SECONDS", 0.1)
     answer = raw.say(sent)
     assert answer.startswith(b"HTTP/1.1 408") if sent else answer == b""
 
 
 def test_a_client_that_takes_forever_over_its_body_is_let_go(raw: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reconciler.local.server.pace.BODY_SECONDS", 0.1)
+    monkeypatch.setattr("reconciler.local.http.pace.BODY_SECONDS", 0.1)
     sent = f"POST /api/projects/demo/resources HTTP/1.1\r\n{HEAD}Content-Length: 9\r\n\r\nabc"
     assert raw.say(sent.encode()) == b""
     assert raw.listed() == []
 
 
 def test_one_client_too_many_takes_the_place_of_one_that_is_idle(raw: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reconciler.local.server.server._MOST_CLIENTS", 2)
+    monkeypatch.setattr("reconciler.local.http.listener._MOST_CLIENTS", 2)
     raw.get("/tenants")
     idle = raw.connection.sock
     assert idle is not None
@@ -367,7 +384,7 @@ def test_one_client_too_many_takes_the_place_of_one_that_is_idle(raw: Client, mo
 def test_where_all_are_busy_one_more_client_is_told_to_come_again(
     server: Server, raw: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reconciler.local.server.server._MOST_CLIENTS", 1)
+    monkeypatch.setattr("reconciler.local.http.listener._MOST_CLIENTS", 1)
     with socket.create_connection((raw.host, raw.port), timeout=60) as busy:
         busy.sendall(
             f"POST /api/projects/demo/resources HTTP/1.1\r\n{HEAD}Content-Length: 3\r\nExpect: 100-continue\r\n\r\n".encode()

@@ -71,7 +71,7 @@ def test_a_request_can_be_stalled_and_goes_on(
         with Client(server.url) as other:
             seen.append((seconds, other.listed() == ["a.txt"]))
 
-    monkeypatch.setattr("reconciler.local.server.faults.time", SimpleNamespace(sleep=sleep))
+    monkeypatch.setattr("reconciler.local.http.faults.time", SimpleNamespace(sleep=sleep))
     server.faults.add(Fault(action="stall", seconds=2.5, when=when))
     assert raw.create("a.txt", b"x" * 1000).status == 201
     assert seen == [(2.5, had_effect)]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reconciler.local.server import blobs
+from reconciler.local.storage import blobs
 from tests.contract.rawhttp import Client
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def test_a_part_that_changes_while_it_is_merged_is_not_merged(
         return hashed(files)
 
     raw.part("p", b"old content")
-    monkeypatch.setattr("reconciler.local.server.blobs.md5_of", interrupted)
+    monkeypatch.setattr("reconciler.local.storage.blobs.md5_of", interrupted)
     assert raw.merge("merged", hashlib.md5(b"old content").hexdigest(), "p").status == 404
     assert raw.listed() == []
     assert raw.content("p") == b"new content"
@@ -123,7 +123,7 @@ def test_an_unknown_status_can_be_answered_too(server: Server, raw: Client) -> N
 def test_a_connection_left_in_the_middle_of_a_body_is_ended_with_the_server(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reconciler.local.server.server._FINISH_SECONDS", 0.1)
+    monkeypatch.setattr("reconciler.local.http.listener._FINISH_SECONDS", 0.1)
     server = serve()
     host, port = server.url.removeprefix("http://").removesuffix("/api").split(":")
     with socket.create_connection((host, int(port)), timeout=60) as plain:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from reconciler.local import Server
-from reconciler.local.server.head import MalformedRequest, RequestHead, read_head
+from reconciler.local.http.head import RequestHead, read_head
+from reconciler.local.http.messages import MalformedRequest
 from tests.contract.rawhttp import Client
 
 if TYPE_CHECKING:
@@ -228,7 +230,8 @@ def test_what_is_read_here_another_reader_reads_as_the_same(sent: bytes) -> None
     other = h11.Connection(h11.SERVER)
     other.receive_data(sent)
     event = other.next_event()
-    assert (event.method.decode(), event.target.decode()) == (head.method, head.target)
+    target = re.sub("^//+", "/", event.target.decode())  # slashes at the start count as one
+    assert (event.method.decode(), target) == (head.method, head.target)
     fields = [(name.lower(), value) for name, value in head.headers.items()]
     assert fields == [(name.decode(), value.decode("latin-1")) for name, value in event.headers]
     body = sent[sent.index(b"\r\n\r\n") + 4 :]

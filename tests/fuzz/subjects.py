@@ -16,7 +16,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from unittest import mock
-from zipfile import ZipFile
+from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -139,11 +139,37 @@ class SourceArchive(_InFolder):
 
     def seeds(self) -> list[bytes]:
         if self.name.endswith(".zip"):
-            content = io.BytesIO()
-            with ZipFile(content, "w") as archive:
-                archive.writestr("a-1.0/setup.py", "1\n")
-            return [content.getvalue()]
+            return [zipped(ZIP_STORED), zipped(ZIP_DEFLATED), zipped(ZIP_BZIP2), zipped(ZIP_DEFLATED, streamed=True)]
         return [tarred("w:gz"), tarred("w")]
+
+
+def zipped(compression: int, *, streamed: bool = False) -> bytes:
+    """Return a source archive with a folder, a name that is not ASCII, a program, a link and a comment; `streamed`, with sizes behind."""
+    content = io.BytesIO()
+    with ZipFile(_Stream(content) if streamed else content, "w", compression) as archive:
+        archive.writestr("a-1.0/", "")
+        archive.writestr("a-1.0/setup.py", "from setuptools import setup\nsetup(name='a')\n" * 9)
+        archive.writestr("a-1.0/ü.txt", "ü")
+        for name, mode, text in (("run.sh", 0o100755, "#!/bin/sh\n"), ("link", 0o120777, "setup.py")):
+            entry = ZipInfo(f"a-1.0/{name}")
+            entry.create_system, entry.external_attr, entry.compress_type = 3, mode << 16, compression
+            archive.writestr(entry, text)
+        archive.comment = b"made here"
+    return content.getvalue()
+
+
+class _Stream(io.RawIOBase):
+    """A file that cannot be gone back in, so that sizes stand behind each member."""
+
+    def __init__(self, content: io.BytesIO) -> None:
+        super().__init__()
+        self._content = content
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, piece: Any) -> int:
+        return self._content.write(piece)
 
 
 def library(**more: Any) -> bytes:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.local.server.room import disk_failure
+from reconciler.local.storage.room import disk_failure
 from tests.canary import SECRET
 from tests.invariants.processes import Limits, run
 from tests.invariants.scenarios import HEAD

@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from tests.invariants.history import Backend, End
 
 PARTS = int(os.environ.get("UDFS_PROOF_SLICE", "0/1").split("/")[1])
-EXAMPLES = {"": (200, 200), "quick": (20, 10), "whole": (20_000 // PARTS, 20_000 // PARTS)}[
+EXAMPLES = {"": (200, 80), "quick": (20, 10), "whole": (20_000 // PARTS, 20_000 // PARTS)}[
     os.environ.get("UDFS_PROOF", "")
 ]
 """Histories on the model alone, and on both; of the whole, each part makes others."""

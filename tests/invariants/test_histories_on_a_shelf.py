@@ -172,7 +172,7 @@ class OnTheShelf(Histories):
 def shelf_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ShelfShop]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(TARGETS, "shelf", lambda: ShelfAdapter(Shelf(Clock())))
-        patch.setitem(DIALECTS, "shelf", DIALECT)
+        patch.setitem(DIALECTS, "shelf", lambda: DIALECT)
         yield ShelfShop(tmp_path_factory.mktemp("shelf"))
 
 

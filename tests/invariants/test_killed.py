@@ -17,7 +17,7 @@ import pytest
 from reconciler.targets.maxcompute import write
 from tests.canary import SECRET
 from tests.invariants.processes import Limits, run
-from tests.invariants.scenarios import PART, SCENARIOS, Case
+from tests.invariants.scenarios import APPROVALS, PART, SCENARIOS, Case
 from tests.invariants.test_sweep import PROOF, SLICE, epoch_in, require_true, require_true_ledger
 from tests.invariants.test_sweep import go_on as go_on_as_told
 from tests.invariants.world import World, dangling, here, is_entry
@@ -44,10 +44,10 @@ def _one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.timeout(0 if PROOF == "whole" else 600)
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", [*SCENARIOS, *APPROVALS])
 def test_a_process_that_is_ended_anywhere_is_finished_by_the_way_on(name: str, tmp_path: Path, tally: Tally) -> None:
     with World(tmp_path / "begun") as begun:
-        case = SCENARIOS[name](begun)
+        case = {**SCENARIOS, **APPROVALS}[name](begun)
         with begun.again(tmp_path / "run") as world:
             world.server.clear_requests()
             assert here(*case.command, "--format", "json").code == case.code

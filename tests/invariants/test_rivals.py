@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.local.server.faults import Strike
+from reconciler.local.http.faults import Strike
 from tests.canary import SECRET
 from tests.invariants.processes import Process
 from tests.invariants.scenarios import F_A, OLD, A, begun, changed, manifest

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pytest
     import requests
 
-    from reconciler.local import Server
+    from reconciler.local.http.listener import HttpServer
 
 STALL = 0.5
 PATIENCE = 0.25
@@ -90,7 +90,7 @@ class Way:
         self._lock = threading.Lock()
 
     @contextmanager
-    def troubled(self, trouble: Trouble, number: int, server: Server, *, ever: bool) -> Iterator[None]:
+    def troubled(self, trouble: Trouble, number: int, server: HttpServer, *, ever: bool) -> Iterator[None]:
         """Let request `number`, or every one from it on, meet a trouble."""
         self._kind, self._due, self._count, self._ever = trouble.on_the_way, number, 0, ever
         if trouble.rule:

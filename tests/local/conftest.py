@@ -128,6 +128,7 @@ def pretend(tmp_path: Path) -> Callable[[str, Mapping[str, object]], Path]:
             "pymalloc": True,
             "machine": "x86_64",
             "site": [],
+            "prefix": "/usr",
             **facts,
         }
         program.write_text(f"#!/bin/sh\ncat <<'END'\n{json.dumps(answer)}\nEND\n")

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from reconciler.base import barrier
 from reconciler.cli.support import secrecy
+from reconciler.local.conversation import Conversation, Pipes
+from reconciler.local.runner.process import start_talking
+from reconciler.local.strays import kill_group
 from tests.local.test_calls import udf
 
 if TYPE_CHECKING:
@@ -28,6 +33,7 @@ NOBODY = 65534
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux alone has /proc and a barrier")
 
 LOOK = r"""
+import gc
 import os
 def look():
     seen, above, process = [], [], os.getppid()
@@ -186,3 +192,28 @@ def test_what_the_kernel_names_and_refuses_is_not_claimed(monkeypatch: pytest.Mo
         assert (means.landlock, means.capabilities) == (0, False)
     finally:
         barrier.find_barrier.cache_clear()
+
+
+def test_a_process_that_is_collected_while_another_starts_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its end falls to a thread that has no right to end it."""
+    pipes, env = Pipes(), {"PATH": os.defpath}
+    process = start_talking(["sleep", "60"], pipes, tmp_path, env)
+
+    def end() -> None:
+        kill_group(process.pid)
+        process.wait(10)
+
+    circle: list[object] = [Conversation(process, pipes, end)]
+    circle.append(circle)
+    del circle
+    popen = subprocess.Popen
+
+    def collect_and_start(*args: Any, **options: Any) -> subprocess.Popen[bytes]:
+        gc.collect()
+        return popen(*args, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", collect_and_start)
+    assert barrier.start(["true"], env=env).wait(10) == 0
+    assert process.returncode == -signal.SIGKILL

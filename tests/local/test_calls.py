@@ -365,7 +365,7 @@ def test_a_killed_process_hints_at_memory(some_runner: Runner) -> None:
 def test_closing_every_descriptor_is_contained(some_runner: Runner) -> None:
     body = """
         import os, time
-        os.closerange(0, 100)
+        os.closerange(0, 1000)
         time.sleep(60)
     """
     with pytest.raises(WorkerDied, match="closed the pipe it answers on at row 1"):
@@ -438,7 +438,7 @@ def test_what_a_function_writes_into_the_answers_is_told(some_runner: Runner, sa
     """A length out of four bytes of it would be waited for until the time is over."""
     body = f"""
         import os
-        for descriptor in range(3, 20):
+        for descriptor in range(3, 200):
             try:
                 os.write(descriptor, b"{said.decode()}")
             except OSError:
@@ -927,10 +927,15 @@ list(call(interpreter, job, [(1,)]))
 def test_what_left_for_a_session_of_its_own_ends_with_its_worker(runner: Runner) -> None:
     body = """
         import os, subprocess
-        return subprocess.Popen(["sleep", "600"], preexec_fn=os.setsid).pid
+        shell = ["setsid", "sh", "-c", "exec env -i sleep 600 >/dev/null & echo $!"]
+        stray = subprocess.Popen(shell, stdout=subprocess.PIPE).communicate()[0]
+        return "%d %s" % (subprocess.Popen(["sleep", "600"], preexec_fn=os.setsid).pid, stray.decode())
     """
-    [pid] = runner.results(udf("->bigint", body))
-    assert wait_until_gone(pid)
+    [pids] = runner.results(udf("->string", body))
+    assert all(wait_until_gone(int(pid)) for pid in pids.split())
+    with runner.start(udf("bigint->string", body), ((n,) for n in range(10**9))) as left_early:
+        pids = next(iter(left_early))
+    assert all(wait_until_gone(int(pid)) for pid in pids.split())
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel does it on Linux; a thread elsewhere")
@@ -941,8 +946,11 @@ def test_a_function_that_never_ends_and_what_it_started_end_with_a_parent_that_i
     started, source = tmp_path / "started", tmp_path / "m.py"
     body = f"""
         child = subprocess.Popen(["sleep", "600"])
+        # A child of a child that is gone, in a session of its own, with nothing in its environment.
+        shell = ["setsid", "sh", "-c", "exec env -i sleep 600 >/dev/null & echo $!"]
+        stray = int(subprocess.Popen(shell, stdout=subprocess.PIPE).communicate()[0])
         with open({str(tmp_path / "new")!r}, "w") as file:
-            file.write("%d %d" % (os.getpid(), child.pid))
+            file.write("%d %d %d" % (os.getpid(), child.pid, stray))
         os.rename({str(tmp_path / "new")!r}, {str(started)!r})
         {loop}
     """

@@ -123,7 +123,7 @@ def test_a_program_that_does_not_answer_is_passed_over(tmp_path: Path, monkeypat
     program = tmp_path / "python3.7"
     program.write_text("#!/bin/sh\nexec sleep 60\n")
     program.chmod(0o755)
-    monkeypatch.setattr("reconciler.local.runner.interpreters.PROBE_SECONDS", 0.2)
+    monkeypatch.setattr("reconciler.local.interpreters.PROBE_SECONDS", 0.2)
     with pytest.raises(InterpreterNotFound) as caught:
         locate("cp37", {}, explicit=program)
     assert caught.value.looked_at[0].verdict == "did not answer in 0.2 s"

@@ -70,6 +70,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "plan": ["plan", "--diff"],
             "drift": ["drift"],
             "history": ["history"],
+            "run": ["show-run", "1"],
         }.items():
             with (folder / f"{name}.html").open("w", encoding="utf-8") as out:
                 patch.setattr("sys.stdout", out)
@@ -80,7 +81,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-NAMES = ("plan", "drift", "history", "long")
+NAMES = ("plan", "drift", "history", "run", "long")
 
 
 @pytest.fixture(

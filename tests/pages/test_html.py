@@ -1,22 +1,28 @@
-"""The page of a plan, a drift and a history: whole, escaped, and of a bounded size."""
+"""The page of a plan, a drift, a history and one apply: whole, escaped, and of a bounded size."""
 
 from __future__ import annotations
 
 import sys
+from datetime import datetime, timezone
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
+from reconciler.base.errors import Position
 from reconciler.cli.entry import run
+from reconciler.core.drift import Exemption, tolerate
+from reconciler.core.record import Entry, Holder, Step, Verdict
 from reconciler.core.report import SourceChange
+from reconciler.render.markdown import run_markdown
 from reconciler.render.page.document import HtmlPage
-from reconciler.render.page.parts import ROOM, drift_part, plan_part
+from reconciler.render.page.parts import ROOM, drift_part, plan_part, run_part
+from reconciler.targets.maxcompute.objects import CATALOG
 from tests.pages.stack import EVIL, apply_first
 from tests.unit.core.states import HERE, STACK, find, function, live, make, marker, resource, state, there, wanted
 from tests.unit.render.test_markdown import big_plan, functions_plan
 
-VOID = {"meta"}
+VOID = {"meta", "link", "input"}
 ELEMENTS = {
     *("html", "head", "meta", "title", "style", "body", "main", "section", "h1", "h2", "h3", "p", "a", "ul", "li"),
     *("dl", "dt", "dd", "code", "pre", "span", "details", "summary", "div", "svg", "path", "g", "rect", "text"),
@@ -99,6 +105,32 @@ def test_a_page_has_every_change_with_sign_and_word_and_no_text_of_others_is_mar
     assert "epoch 1" in assert_harmless(capsys.readouterr().out).text
     assert run(["history", "--format", "markdown"]) == 0
     assert "\n| 1 | " in capsys.readouterr().out
+    assert run(["show-run", "1", "--format", "html"]) == 0
+    shown = assert_harmless(capsys.readouterr().out).text
+    assert "Epoch 1 of stack" in shown
+    assert "+ done, create function score_customer" in shown
+    assert run(["show-run", "1", "--format", "markdown"]) == 0
+    assert "\n| done | create | " in capsys.readouterr().out
+
+
+def test_a_run_that_did_not_get_through_tells_what_failed_first_and_of_tests_that_did_not_pass() -> None:
+    moment = datetime(2026, 11, 30, tzinfo=timezone.utc)
+    steps = (
+        Step("create", "resource", "a.py", "done"),
+        Step("create", "function", "<f>", "failed"),
+        Step("create", "function", "g", "not tried"),
+    )
+    verdicts = (Verdict("function", "<f>", 1, 2, 0, moment, "ann"),)
+    entry = Entry("web", 7, Holder(user="<b>ann"), moment, moment, "failed", steps=steps, back_to=3, verdicts=verdicts)
+    text = run_markdown(entry, moment)
+    assert text.startswith("**Epoch 7 of stack web: failed**")
+    assert text.index("| **failed** | create |") < text.index("| done | create |")
+    assert "**not passed**" in text
+    assert "back to epoch 3" in text
+    assert "<b>" not in text.replace("\\<", "")
+    shown = assert_harmless(HtmlPage("run", (run_part(entry, moment),)).text()).text
+    assert shown.index("! failed, create function <f>") < shown.index("+ done, create resource a.py")
+    assert "! tests not passed" in shown
 
 
 def test_a_page_of_drift_marks_what_was_changed_outside() -> None:
@@ -111,6 +143,18 @@ def test_a_page_of_drift_marks_what_was_changed_outside() -> None:
     assert "~ edited resource a.py" in text
     assert "was edited by <b>bob</b>" in text
     assert '<g class="update"><rect' in page[page.index("<svg") :], "and the picture says so"
+
+
+def test_a_page_shows_what_is_left_as_somebody_made_it_with_the_reason_and_the_day() -> None:
+    wants = state(wanted(resource("a.py")))
+    have = live(there(resource("a.py", "two"), marker()))
+    exemption = Exemption("a.py", "hotfix <b>7</b>", "2999-12-31", Position("udfs.yaml", 4, 5))
+    left = tolerate(find(wants, have, STACK, None), [exemption], CATALOG.kinds)
+    plan = make(wants, have, stack=STACK, destination=HERE, tolerations=left.tolerations)
+    for part in (plan_part(plan, None), drift_part(left, plan, None)):
+        text = assert_harmless(HtmlPage("page", (part,)).text()).text
+        assert ". ignored resource a.py" in text
+        assert "ignored until 2999-12-31: hotfix <b>7</b>" in text
 
 
 def test_a_command_makes_a_page_of_drift(stack: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -134,7 +178,7 @@ def test_without_jinja_the_way_to_get_it_is_told_before_anything_is_read(
 ) -> None:
     monkeypatch.chdir(tmp_path)  # there is no manifest
     monkeypatch.setitem(sys.modules, "jinja2", None)
-    for command in (["plan"], ["drift"], ["history"], ["render", "none.json"]):
+    for command in (["plan"], ["drift"], ["history"], ["show-run", "1"], ["render", "none.json"]):
         assert run([*command, "--format", "html"]) == 3
         assert "error[E740]" in (told := capsys.readouterr().err)
         assert "help: pip install 'udfs[report]'" in told

@@ -59,8 +59,9 @@ class Hub(FakeGitHub):
         job = self.platform.tokens.get(token)
         level = "read" if request.method == "GET" else "write"
         needed = next(name for pattern, name in _NEEDED if re.search(pattern, request.path))
-        granted = job.permissions.get(needed) if job else None
-        if granted not in {"write", level}:
+        # Of an issue's number the right to issues is enough, of a pull request's either is; both have the same paths.
+        enough = {needed, "issues"} if "/issues/" in request.path else {needed}
+        if job is None or not {job.permissions.get(name) for name in enough} & {"write", level}:
             raise Answer(403, {"message": "Resource not accessible by integration"})
         return super().answer(request)
 

@@ -92,7 +92,8 @@ class Run:
 
     @property
     def result(self) -> str:
-        return "failure" if any(job.result == "failure" for job in self.jobs.values()) else "success"
+        results = {job.result for job in self.jobs.values()}
+        return "failure" if "failure" in results else "skipped" if results == {"skipped"} else "success"
 
     @property
     def log(self) -> str:
@@ -115,6 +116,10 @@ class Platform:
     supplied: Mapping[str, Action]
     """Actions of GitHub's own."""
     variables: dict[str, str] = field(default_factory=dict)
+    environments: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Variables of environments, which count before the repository's."""
+    deployed_from: tuple[str, ...] = ("refs/heads/main",)
+    """Refs whose jobs may name an environment: its deployment branches."""
     secrets: dict[str, str] = field(default_factory=dict)
     machine: Callable[[Job, Event], Mapping[str, str]] = lambda job, event: {}
     """What a runner's environment has beside GitHub's own, such as the session that an identity gets."""
@@ -122,6 +127,8 @@ class Platform:
     tokens: dict[str, Job] = field(default_factory=dict)
     """Every token that was given to a job, and the job, which has its permissions."""
     runs: list[Run] = field(default_factory=list)
+    alerts: dict[str, dict[str, list[dict[str, Any]]]] = field(default_factory=dict)
+    """What code scanning shows: by ref and category, the results of the newest upload."""
 
     @property
     def caches(self) -> Path:
@@ -212,6 +219,10 @@ class JobRunner:
         contexts |= {"secrets": {**hidden, "GITHUB_TOKEN": self.token}, "runner": self._runner(), "job": {}}
         environment = self.source.get("environment") or ""
         self.job.environment = fill(environment["name"] if isinstance(environment, dict) else environment, contexts, {})
+        if self.job.environment and self.run_.event.ref not in self.platform.deployed_from:
+            self.job.result, self.job.log = "failure", f"{self.run_.event.ref} is not allowed to deploy\n"
+            return
+        contexts["vars"] = {**contexts["vars"], **self.platform.environments.get(self.job.environment, {})}
         outer = {**(self.run_.workflow.get("env") or {}), **(self.source.get("env") or {})}
         self.env |= {name: as_text(fill(text, contexts, {})) for name, text in outer.items()}
         steps: dict[str, Any] = {}
@@ -482,7 +493,8 @@ def triggers(workflow: Mapping[str, Any], event: Event) -> bool:
         return False
     about = on[event.name]
     branches = about.get("branches") if isinstance(about, dict) else None
-    branch = event.base_ref if event.name == "pull_request" else event.ref.removeprefix("refs/heads/")
+    base = event.payload["merge_group"]["base_ref"] if event.name == "merge_group" else event.ref
+    branch = event.base_ref if event.name == "pull_request" else base.removeprefix("refs/heads/")
     return not branches or branch in branches
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -122,6 +123,28 @@ def _inside(job: JobRunner, path: str) -> Path:
     return job.workspace / Path(path.strip().replace("~", str(job.folder / "home"), 1))
 
 
+MOST_CATEGORIES = 20
+"""Runs that one upload may have [docs.github.com, "SARIF support for code scanning"]."""
+
+
+def upload_sarif(job: JobRunner, inputs: Mapping[str, str]) -> dict[str, str]:
+    """Put what the SARIF files of a folder say in place of what was said in their categories, for the event's ref."""
+    _require("upload-sarif", inputs, "sarif_file")
+    if job.job.permissions.get("security-events") != "write":
+        raise ActionFailed("Resource not accessible by integration")
+    folder = _inside(job, inputs["sarif_file"])
+    files = sorted(folder.rglob("*.sarif"))
+    if not files:
+        raise ActionFailed(f"No SARIF files found to upload in {folder}")
+    runs = [run for file in files for run in json.loads(file.read_text())["runs"]]
+    categories = [run["automationDetails"]["id"].rpartition("/")[0] for run in runs]
+    if len(set(categories)) < len(runs) or len(runs) > MOST_CATEGORIES:
+        raise ActionFailed("several runs of one category, or more than twenty")
+    alerts = job.platform.alerts.setdefault(job.run_.event.ref, {})
+    alerts |= {category: run["results"] for category, run in zip(categories, runs, strict=True)}
+    return {"sarif-id": "1"}
+
+
 SUPPLIED: dict[str, Callable[[JobRunner, Mapping[str, str]], dict[str, Any]]] = {
     "actions/checkout": checkout,
     "actions/setup-python": setup_python,
@@ -130,4 +153,5 @@ SUPPLIED: dict[str, Callable[[JobRunner, Mapping[str, str]], dict[str, Any]]] = 
     "actions/cache": cache,
     "actions/cache/restore": restore_cache,
     "actions/cache/save": save_cache,
+    "github/codeql-action/upload-sarif": upload_sarif,
 }

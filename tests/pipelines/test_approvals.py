@@ -92,6 +92,7 @@ def test_the_newest_plan_of_each_merged_pull_request_counts(repository: Reposito
     for number, head in enumerate(heads, 1):
         repository.plan(head, f"plan {number}")
     repository.plan(heads[0], "plan 1 again")
+    repository.plan(heads[0], "", result="skipped")  # a label, on what is merged already
     hub.merged(1, heads[0], repository.commit("merge 1"))
     hub.merged(2, heads[1], repository.commit("merge 2"))
     hub.merged(3, heads[2], "f" * 40)  # into another branch's history

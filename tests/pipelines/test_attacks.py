@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 from reconciler.cli.entry import run as udfs
 from tests.pipelines.scene import EXAMPLE
 from tests.pipelines.test_gitops import function
+from tests.pipelines.test_scenarios import MARKER
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import pytest
@@ -78,8 +80,6 @@ class Shout(object):
 """
 )
 
-MARKER = "<!-- udfs:ci -->"
-
 
 def attack(scene: Scene, mark: Path) -> dict[str, str | None]:
     """Return the files of the pull request."""
@@ -103,15 +103,19 @@ def attack(scene: Scene, mark: Path) -> dict[str, str | None]:
     }
 
 
-def locked(files: dict[str, str | None], home: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str | None]:
+def locked(
+    files: Mapping[str, str | bytes | None], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, str | bytes | None]:
     """Return the files with the lock that belongs to them, as whoever opens the pull request makes it at home."""
     for name, text in files.items():
         path = home / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text or "")
+        path.write_bytes(text if isinstance(text, bytes) else (text or "").encode())
     shutil.copytree(EXAMPLE / "udfs", home / "udfs", dirs_exist_ok=True)
     with monkeypatch.context() as patch:
         patch.chdir(home)
+        # What was built at home is not in the cache of a runner.
+        patch.setenv("UDFS_CACHE_DIR", str(home / ".cache"))
         assert udfs(["lock"]) == 0
     return {**files, "udfs.lock": (home / "udfs.lock").read_text()}
 

@@ -62,7 +62,8 @@ DONE = {"apply-test": "success", "apply-prod": "success"}
 def set_up(scene: Scene) -> None:
     """Bring the projects to what main says, as somebody does who starts the workflow by hand."""
     run = scene.by_hand()
-    assert results(run) == {"check": "success", "plan": "success", "drift": "skipped", **DONE}, run.log
+    others = {"check": "success", "plan": "success", "findings": "success", "drift": "skipped"}
+    assert results(run) == {**others, **DONE}, run.log
 
 
 def test_from_a_pull_request_to_the_projects_and_through_the_night(scene: Scene) -> None:
@@ -102,6 +103,7 @@ def test_from_a_pull_request_to_the_projects_and_through_the_night(scene: Scene)
     with_identity, without = scene.plan(ours), scene.plan(theirs)
     assert results(without)["plan"] == "success", without.log
     assert digests(without) == digests(with_identity)
+    assert results(without)["findings"] == "skipped"
     assert scene.hub.ours(99) == []
     assert "Resource not accessible by integration" in without.jobs["plan"].log
 
@@ -113,6 +115,12 @@ def test_two_merged_together_are_covered_by_two_plans_and_what_nobody_approved_b
     second = scene.open("comment", {"udfs/ascii_domain.py": f"# Mine.\n{source}"})
     for pull_request in (first, second):
         scene.plan(pull_request)
+    alerts = scene.platform.alerts[f"refs/pull/{first.number}/merge"]
+    targets = ("dev", "test", "prod")
+    assert {*alerts} == {
+        *(f"udfs check/udfs.yaml@{target}" for target in ("local", *targets)),
+        *(f"udfs plan/udfs.yaml@{target}" for target in targets),
+    }
     together = scene.merge(first, second)
     assert applied(together) == DONE, together.log
 

@@ -180,6 +180,7 @@ VOLUME = Kind[Volume](
     checksum=_crc,
     shares=_serves,
     comes_back=False,
+    leads=False,
 )
 
 CARD = Kind[Card](

@@ -47,6 +47,29 @@ def check_module(
     return tuple(sorted(findings, key=lambda finding: (finding.line, finding.column, finding.code, finding.message)))
 
 
+def check_syntax(raw: bytes, runtime: str) -> list[Finding]:
+    """Return what the Python of a runtime cannot read of a module, as far as no comment silences it."""
+    page, misread = decode(raw, runtime)
+    if misread is not None:
+        return [misread]
+    tree, refused = parse_source(page, runtime)
+    findings = [refused] if refused is not None else []
+    if tree is not None:
+        findings = list(check_newer_syntax(page, gather_facts(page, tree, runtime), runtime)) or findings
+    return apply_ignores(page, findings) if b"udfs:" in raw else findings
+
+
+def check_alone(raw: bytes, runtime: str, class_name: str, rules: RuleSet) -> tuple[Finding, ...]:
+    """Return what is wrong with a module that has a function's class, whatever else the function ships."""
+    page, misread = decode(raw, runtime)
+    tree = None if misread else parse_source(page, runtime)[0]
+    findings = check_syntax(raw, runtime)
+    if tree is not None and not findings and rules.of_class is not None:
+        facts = gather_facts(page, tree, runtime, rules.of_interest)
+        findings = apply_ignores(page, rules.of_class(page, facts, class_name, lambda module: None))
+    return tuple(finding for finding in findings if finding.severity == "error")
+
+
 class _Others:
     """The other modules of functions, read when they are asked for."""
 

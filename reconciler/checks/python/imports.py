@@ -12,7 +12,7 @@ import ast
 import difflib
 from typing import TYPE_CHECKING
 
-from reconciler.base.words import closest
+from reconciler.base.words import closest, suggest
 from reconciler.checks.python.projects import PROJECTS
 from reconciler.checks.python.pythons import library_history, python_version, runtime_name, standard_modules
 
@@ -225,5 +225,6 @@ def _instead(top: str, use: Use) -> str:
     ]
     guess = closest(top, {*use.modules, *use.peers, *use.own_packages})
     if guess := guess or next(iter(difflib.get_close_matches(top, public, 1, 0.85)), None):
-        return f"did you mean '{guess}'?"
-    return f"add a wheel of {PROJECTS.get(top, top)} to the function's `packages:`, or {top}.py to its `modules:`"
+        return suggest(guess)
+    project = PROJECTS.get(top, top)
+    return f"write {project}: {{requirements: [{project}]}} under `packages:`, and packages: [{project}] in the function; or modules: [{top}.py]"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 import hashlib
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING
@@ -69,21 +69,39 @@ def check_sources(loaded: Loaded, artifacts: Artifacts, rules: RuleSet, cache: P
             with _without_collecting():
                 findings = check_module(read_input(content.path, SOURCE), uses, rules, texts.__getitem__)
         memory.put(key, findings)
-        for finding in findings:
-            position = Position(str(shown / file), finding.line, finding.column)
-            problems.append(
-                Problem(
-                    finding.code,
-                    finding.message,
-                    position,
-                    finding.hint,
-                    finding.source,
-                    finding.width,
-                    finding.severity,
-                )
-            )
+        problems += [_problem(shown, file, finding) for finding in findings]
     memory.save()
     return tuple(sorted(problems, key=lambda problem: (problem.at, problem.code)))
+
+
+def check_each_alone(loaded: Loaded, rules: RuleSet, names: Iterable[str]) -> Iterator[Problem]:
+    """Yield what is wrong with the sources of some functions, whatever these ship; what cannot be read is told elsewhere."""
+    from reconciler.checks.python.check import check_alone
+
+    shown = PurePath(loaded.at().file).parent
+    findings: dict[tuple[str, Finding], None] = {}
+    for name in names:
+        source, code = loaded.manifest.functions[name].source, loaded.code[name]
+        if code.entry is None or source is None or not source.endswith(".py") or source not in loaded.files:
+            continue
+        with suppress(OSError):
+            raw = read_input(loaded.file(source), SOURCE)
+            alone = check_alone(raw, code.runtime.tag, code.class_path.rpartition(".")[2], rules)
+            findings |= dict.fromkeys((source, finding) for finding in alone)
+    for file, finding in findings:
+        yield _problem(shown, file, finding)
+
+
+def _problem(shown: PurePath, file: str, finding: Finding) -> Problem:
+    return Problem(
+        finding.code,
+        finding.message,
+        Position(str(shown / file), finding.line, finding.column),
+        finding.hint,
+        finding.source,
+        finding.width,
+        finding.severity,
+    )
 
 
 @contextmanager

@@ -84,13 +84,18 @@ def _list_merges(forge: GitHub, repository: str, branch: str, commits: Collectio
 
 
 def _newest_run(forge: GitHub, repository: str, head: str, workflow: str) -> int | None:
-    """Return the last run of a pull request's head by a workflow, if it ended well."""
+    """
+    Return the last run of a pull request's head by a workflow, if it ended well.
+
+    One that did nothing, since the event was not for it (a label that somebody puts on what is merged already), says nothing.
+    """
     query: dict[str, str | int] = {"head_sha": head, "event": "pull_request", "per_page": 100}
     runs = [
         run
         for run in _items(forge.connection.get(f"/repos/{repository}/actions/runs", **query), "workflow_runs")
         if run.get("head_sha") == head
         and run.get("event") == "pull_request"
+        and run.get("conclusion") != "skipped"
         and str(run.get("path", "")).partition("@")[0] == workflow
     ]
     last = max(runs, key=lambda run: int(run["id"]), default=None)

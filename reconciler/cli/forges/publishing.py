@@ -81,7 +81,7 @@ def _disarm(text: str) -> str:
 FORGES = {"github": "GitHub", "gitlab": "GitLab", "codeup": "Codeup"}
 _HINTS = {
     401: "is the token there, and still valid?",
-    403: "the token of a run for a fork may write nothing, nor may a job without `permissions:` for it (README, Pipelines)",
+    403: "the token of a run for a fork may write nothing, nor may a job without `permissions:` for it (documentation, A pull-request pipeline)",
     404: "is it the right repository, and may the token see it?",
 }
 

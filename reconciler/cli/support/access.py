@@ -117,7 +117,7 @@ def trust_result(options: Options, environment: str | None, branch: str) -> Resu
 
     if options.as_json:
         documents = [
-            {"title": policy.title, "subject": policy.subject, "policy": policy.document} for policy in policies
+            {"title": policy.title, "subjects": policy.subjects, "policy": policy.document} for policy in policies
         ]
         return Result(json.dumps(documents, indent=2) + "\n")
 
@@ -126,7 +126,7 @@ def trust_result(options: Options, environment: str | None, branch: str) -> Resu
             if number:
                 yield ()
             yield (("name", policy.title),)
-            yield (("quiet", f"  subject {policy.subject}"),)
+            yield from ((("quiet", f"  subject {subject}"),) for subject in policy.subjects)
             yield from ((("", line),) for line in json.dumps(policy.document, indent=2).splitlines())
 
     return Result(lines())

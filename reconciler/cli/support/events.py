@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING
 from reconciler import __version__
 from reconciler.base.activity import ActivityEnd, ActivityStart, watching
 from reconciler.base.errors import UdfsError, UsageError
+from reconciler.base.redaction import redact_bytes
 from reconciler.cli.support.output import Result, note
 from reconciler.core.drift import Drift
 from reconciler.core.plan import Plan, upload_size
-from reconciler.core.report import StepBegun, StepEnded
+from reconciler.core.report import EntryBegun, EntryEnded, StepBegun, StepEnded
 from reconciler.render.documents import events
 from reconciler.testing.trials import Trial
 
@@ -88,6 +89,10 @@ class EventLog:
         """Write down what was announced."""
         event: EventDocument | None = None
         match value:
+            case EntryBegun():
+                event = events.EntryBegunEvent(**value._asdict())
+            case EntryEnded():
+                event = events.entry_ended_event(value)
             case ActivityStart(words):
                 event = events.ActivityBegunEvent(activity=words)
             case ActivityEnd(standing):
@@ -116,7 +121,7 @@ class EventLog:
             seconds = round(self._clock() - self._start, 3)
             now = datetime.now(timezone.utc)
             whole = event.model_copy(update={"run": self._run, "at": now, "seconds": seconds})
-            line = whole.model_dump_json(exclude_none=True).encode() + b"\n"
+            line = redact_bytes(whole.model_dump_json(exclude_none=True).encode()) + b"\n"
             if not self._is_over:
                 self._is_over = not self._add(line)
 

@@ -17,9 +17,10 @@ import click
 from reconciler.base import files
 from reconciler.base.errors import MachineError, UsageError
 from reconciler.base.hints import Command
-from reconciler.base.inputs import MANIFEST, PLAN, read_named
+from reconciler.base.inputs import PLAN, read_named
 from reconciler.base.redaction import redact_bytes
 from reconciler.cli.support.output import note
+from reconciler.manifest.include import digest_input
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -105,9 +106,9 @@ def aim_at(saved: Saved, options: Options) -> Options:
 
 
 def manifest_digest(file: Path) -> str:
-    """Return the sha256 of the manifest's bytes; empty if it cannot be read."""
+    """Return the sha256 of the bytes of a manifest and its included files; empty if one cannot be read."""
     try:
-        return hashlib.sha256(read_named(file, MANIFEST)).hexdigest()
+        return hashlib.sha256(digest_input(file)).hexdigest()
     except OSError:
         # Loading the manifest reports it better.
         return ""

@@ -64,6 +64,14 @@ def list_files(top: Path) -> list[str] | None:
     return [name for name in listing.split("\0") if name]
 
 
+def read_committed(top: Path, commit: str, name: str) -> bytes | None:
+    """Return a file of a commit as it is kept there; None of one that it does not have."""
+    try:
+        return os.fsencode(run_git(top, "cat-file", "blob", f"{commit}:{name}"))
+    except GitRefused:
+        return None
+
+
 def list_changes(top: Path, base: str) -> tuple[str, frozenset[str]]:
     """
     Return the commit at which a checkout left a base, and the files that differ from it: committed since, edited or new, and deleted.

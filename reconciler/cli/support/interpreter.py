@@ -9,50 +9,43 @@ from typing import TYPE_CHECKING
 
 from reconciler.base.errors import FunctionFailed, InterpreterError, UdfsError, UsageError
 from reconciler.cli.support.output import note
+from reconciler.cli.support.project import user_cache
 from reconciler.cli.support.secrecy import warn_of_secrets
 from reconciler.local import runner
-from reconciler.targets import require_power
+from reconciler.targets import adapter_of, require_power
+from reconciler.targets.powers import Machine
 from reconciler.testing.trials import Bounds
 
 if TYPE_CHECKING:
-    from reconciler.local.runner import Interpreter, Job, RunnerError
+    from reconciler.local.runner import RunnerError
+    from reconciler.local.runner.layout import Unpacking
     from reconciler.manifest.load import Loaded
-    from reconciler.targets.powers import LocalRuntime
-    from reconciler.workflow.preparation import Prepared
+    from reconciler.targets.powers import EventCalls, LocalRuntime, RowCalls
 
 
-def interpreter_for(job: Job, explicit: Path | None = None) -> Interpreter:
-    """
-    Find the function's CPython.
-
-    For pure code of the newest runtime the Python that runs this program may stand in, and a note says so.
-    """
+def this_machine(python: Path | None = None, unpack: Unpacking | None = None) -> Machine:
+    """Return what there is here to run functions with; secrets that they could reach are warned of."""
     warn_of_secrets()
-    # What the two understand differs little. An older runtime is never replaced: finding its differences is the point.
-    may_stand_in = job.runtime == "cp311" and is_pure(job)
-    interpreter = runner.locate(job.runtime, os.environ, explicit, Path(sys.executable) if may_stand_in else None)
-    if interpreter.stands_in_for:
-        note(
-            f"no CPython for {job.runtime} is on this machine; Python {'.'.join(map(str, interpreter.version))} stands in "
-            "(see: udfs doctor)"
-        )
-    return interpreter
+    return Machine(os.environ, user_cache(), note, python, Path(sys.executable), unpack)
 
 
 def local_runtime(manifest: Loaded) -> LocalRuntime:
-    """Return what makes jobs of the functions of a manifest; E566 if its kind of target has none."""
+    """Return what makes programs of the functions of a manifest; E566 if its kind of target has none."""
     return require_power(manifest, lambda adapter: adapter.local_runtime, "local runtime")
 
 
-def make_job(prepared: Prepared, name: str) -> Job:
-    """Return what runs a function of the manifest."""
-    return local_runtime(prepared.loaded).manifest_job(prepared.loaded, prepared.desired, prepared.artifacts, name)
+def row_calls(manifest: Loaded) -> RowCalls:
+    """Return what calls the functions of a manifest over rows; E566 if its kind of target has other functions."""
+    instead = ("functions of this one take an event: --event TEXT",) if adapter_of(manifest).event_calls else ()
+    return require_power(manifest, lambda adapter: adapter.row_calls, "call with arguments", instead)
 
 
-def is_pure(job: Job) -> bool:
-    """Say whether nothing that a function ships can hold compiled code."""
-    return not any(
-        resource.type in {"archive", "jar"} or runner.is_extension(resource.name) for resource in job.resources
+def event_calls(manifest: Loaded) -> EventCalls:
+    """Return what calls the functions of a manifest with an event; E566 if its kind of target has other functions."""
+    instead = ("functions of this one take arguments: write them behind the name",)
+    has_rows = adapter_of(manifest).row_calls is not None
+    return require_power(
+        manifest, lambda adapter: adapter.event_calls, "call with an event", instead if has_rows else ()
     )
 
 

@@ -22,6 +22,7 @@ import click
 from reconciler.base.environments import NO_BUILD, WHEELS
 from reconciler.base.errors import InvalidManifest, UdfsError, UsageError
 from reconciler.base.invocation import Invocation
+from reconciler.cli.support.completion import complete_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -268,13 +269,17 @@ def with_options(
 def _target_options(command: Callable[..., R], *, several: bool) -> Callable[..., R]:
     if not several:
         return click.option(
-            "--target", metavar="NAME", help="A target of the manifest; 'local' or the only one when left out."
+            "--target",
+            metavar="NAME",
+            shell_complete=complete_from("targets"),
+            help="A target of the manifest; 'local' or the only one when left out.",
         )(command)
     everywhere = click.option("--all-targets", is_flag=True, help="Each target of the manifest, in its order.")
     target = click.option(
         "--target",
         multiple=True,
         metavar="NAME[,NAME]",
+        shell_complete=complete_from("targets"),
         help="A target of the manifest, or several, in this order; 'local' or the only one when left out.",
     )
     return target(everywhere(command))

@@ -1,7 +1,7 @@
 """
 Printer: results to stdout, progress and errors to stderr, colour only on a terminal that wants it.
 
-`NO_COLOR` and `CI` are respected; rich is imported only when there is something to colour.
+`NO_COLOR`, `FORCE_COLOR` and `CI` are respected; rich is imported only when there is something to colour.
 """
 
 from __future__ import annotations
@@ -121,7 +121,8 @@ def print_lines(lines: Iterable[Line], stream: TextIO | None = None) -> None:
     """Print lines, in colour where that is wanted."""
     out = stream or sys.stdout
     with STATUS.hidden():
-        if not is_lively(out) or os.environ.get("NO_COLOR"):
+        is_wanted = is_lively(out) or os.environ.get("FORCE_COLOR")
+        if not is_wanted or os.environ.get("NO_COLOR"):
             out.write(plain_text(lines))
             return
         from rich.console import Console

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from reconciler.core.plan import Plan
     from reconciler.core.record import Entry, Reading
     from reconciler.core.report import SourceChange
+    from reconciler.core.target import Target
     from reconciler.manifest.load import Loaded
     from reconciler.workflow.preparation import Prepared
 
@@ -77,12 +78,17 @@ class Snapshot:
 def take_snapshot(manifest: Loaded, *, full: bool) -> Snapshot:
     """Read the project."""
     with connect(manifest) as target:
-        reading = target.read(full=full)
-        # A service that does not tell the time is refused only where it matters.
-        is_dated = bool(reading.last or manifest.policies or manifest.manifest.ignore)
-        now = target.store.now() if is_dated else datetime.now(timezone.utc)
-        other_tools = adapter_of(manifest).other_tools
-        copies = other_tools.find_copies(manifest, target) if other_tools else None
+        return read_snapshot(manifest, target, full=full)
+
+
+def read_snapshot(manifest: Loaded, target: Target, *, full: bool) -> Snapshot:
+    """Read a project that is connected."""
+    reading = target.read(full=full)
+    # A service that does not tell the time is refused only where it matters.
+    is_dated = bool(reading.last or manifest.policies or manifest.manifest.ignore)
+    now = target.store.now() if is_dated else datetime.now(timezone.utc)
+    other_tools = adapter_of(manifest).other_tools
+    copies = other_tools.find_copies(manifest, target) if other_tools else None
     return Snapshot(reading, now, copies=copies)
 
 
@@ -117,6 +123,8 @@ def plan_target(
     )
     bare = complete_plan(bare, options)
     shown = planning.add_cautions(bare, prepared, snapshot.now, snapshot.copies)
+    if snapshot.is_live:
+        shown = planning.foresee(shown, prepared, lambda: connect(prepared.loaded))
     # What has to be true of another target may become so until the plan is performed.
     unpromoted = find_unpromoted(bare, prepared, snapshot.reading, options)
     warnings = (replace(problem, severity="warning") for problem in unpromoted)

@@ -10,12 +10,14 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import contextmanager
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler import __version__
 from reconciler.base.activity import activity
-from reconciler.base.errors import UsageError
+from reconciler.base.errors import UsageError, sort_problems
+from reconciler.base.words import did_you_mean, quote
 from reconciler.cli.support.output import note, print_lines
 from reconciler.render import styled
 
@@ -31,22 +33,37 @@ if TYPE_CHECKING:
 
 
 @activity("reading the manifest")
-def open_manifest(options: Options, *, warn: bool = True) -> Loaded:
-    """Read and check the manifest."""
+def open_manifest(options: Options, *, warn: bool = True, look_on: bool = True) -> Loaded:
+    """Read and check the manifest; where it is broken, and `look_on`, what is wrong with its files is told in the same run."""
     from reconciler.manifest import load
     from reconciler.targets.dialects import DIALECTS
 
-    manifest = load.load_manifest(options.file, DIALECTS, target=options.target, env=os.environ)
+    try:
+        manifest = load.load_manifest(options.file, DIALECTS, target=options.target, env=os.environ)
+    except load.PartlyRead as error:
+        if look_on and error.rest is not None:
+            from reconciler.workflow.preparation import rest_problems
+
+            known = set(map(_essence, error.problems))
+            more = [each for each in rest_problems(error.rest, error.touched) if _essence(each) not in known]
+            error.problems = tuple(sort_problems((*error.problems, *more)))
+        raise
     if manifest.warnings and warn and options.format == "text":
         print_warnings(manifest.warnings, options)
     return manifest
+
+
+def _essence(problem: Problem) -> tuple[object, ...]:
+    """Return what makes a problem the same as another one."""
+    return problem.code, problem.message, problem.at and (problem.at.file, problem.at.line)
 
 
 def prepare_files(manifest: Loaded, options: Options, *, warn: bool = True) -> Prepared:
     """Read, fetch and check every file that the manifest names."""
     from reconciler.workflow import preparation
 
-    prepared = preparation.prepare(manifest, cache=user_cache(), env=options.env, on_step=note)
+    today = datetime.now(timezone.utc).date()
+    prepared = preparation.prepare(manifest, cache=user_cache(), env=options.env, on_step=note, day=today)
     if prepared.warnings and warn:
         print_warnings(prepared.warnings, options)
     return prepared
@@ -67,8 +84,8 @@ def declared_name(manifest: Loaded, name: str) -> str:
     """Return a function's name as the manifest spells it."""
     spelled = {declared.lower(): declared for declared in manifest.manifest.functions}
     if name.lower() not in spelled:
-        hint = f"it has: {', '.join(spelled.values())}"
-        raise UsageError("E901", f"the manifest has no function '{name}'", hint=hint)
+        hint = did_you_mean(name, spelled.values()) or f"it has: {', '.join(spelled.values())}"
+        raise UsageError("E720", f"the manifest has no function {quote(name)}", hint=hint)
     return spelled[name.lower()]
 
 
@@ -106,6 +123,7 @@ def connect(manifest: Loaded) -> Iterator[Target]:
         # The local service can be told to kill the client of a request, for tests of what a crash leaves behind.
         user_agent=f"udfs/{__version__} udfs-pid/{os.getpid()}",
         token=lambda: secrets.token_hex(3),
+        note=note,
     )
     with adapter_of(manifest).connect(manifest, access) as target:
         yield target

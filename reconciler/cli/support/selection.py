@@ -13,6 +13,7 @@ import click
 
 from reconciler.base.errors import Problem, UsageError, count
 from reconciler.base.words import did_you_mean, quote
+from reconciler.cli.support.completion import complete_from
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 _LISTED = 20
 """Names of an error."""
 
-names_argument = click.argument("names", nargs=-1, metavar="[NAME…]")
+names_argument = click.argument("names", nargs=-1, metavar="[NAME…]", shell_complete=complete_from("functions"))
 
 
 def select_names(patterns: Iterable[str], names: Collection[str], where: str = "the manifest has") -> list[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.base.errors import UsageError
 from reconciler.base.hints import Command
-from reconciler.base.words import closest
+from reconciler.base.words import closest, suggest
 from reconciler.cli.overview import COMMANDS
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def no_command(word: str) -> UsageError:
     for words, hint in _WORDS.values():
         if word.lower() in words.split():
             return UsageError("E901", f"no command '{word}'", hint=hint)
-    close = closest(word, (name for name in COMMANDS if name not in TAKING))
-    guess = f", did you mean '{close}'?" if close else ""
-    return UsageError("E901", f"no command '{word}'{guess}", hint="udfs --help")
+    close = closest(word, COMMANDS)
+    # What is like a command that takes something away is not like another one.
+    hint = suggest(close) if close and close not in TAKING else "udfs --help"
+    return UsageError("E901", f"no command '{word}'", hint=hint)

@@ -40,13 +40,13 @@ if TYPE_CHECKING:
 
 def chosen_cases(manifest: Loaded, functions: tuple[str, ...]) -> list[tuple[Case, ...]]:
     """Return the tests to run, function by function: of those that names or patterns fit, or of all."""
-    declared = manifest.manifest.functions
+    tests = manifest.manifest.tests
     cases = [
         tuple(
             Case(name, number, test, manifest.at("functions", name, "tests", number - 1))
-            for number, test in enumerate(declared[name].tests, 1)
+            for number, test in enumerate(tests[name], 1)
         )
-        for name in select_names(functions, declared)
+        for name in select_names(functions, tests)
     ]
     return [group for group in cases if group]
 
@@ -188,7 +188,7 @@ def _trials(manifest: Loaded, target: Target, cases: Sequence[tuple[Case, ...]],
 
 def require_tests(manifest: Loaded) -> RemoteTests:
     """Return the tests of what is deployed, of the kind of target that a manifest is for; raise unless they can be run."""
-    tests = require_power(manifest, lambda adapter: adapter.remote_tests, "tests of what is deployed")
+    tests = require_power(manifest, lambda adapter: adapter.remote_tests, "test of what is deployed")
     tests.require_query(manifest)
     return tests
 

@@ -14,8 +14,8 @@ without the user's environment, loads the class, and streams rows through it. No
 three pipes: `worker/` is standard library only, in the syntax that 2.7 and 3.x have in common, and knows nothing of
 this package.
 
-This package imports nothing else of ours and reads neither the environment nor the clock's date: what it is to know is
-passed in. It is also the only place that starts processes.
+This package imports nothing of ours but `base` and what stands above it in `local` (conversations by frames, interpreters, strays), and
+reads neither the environment nor the clock's date: what it is to know is passed in.
 
 What the service forbids a function whose SQL does not set isolation fails here too (`worker/sandbox.py`). With isolation the
 function runs with the rights of whoever calls, and is kept from what the service would not show it either.
@@ -25,6 +25,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from reconciler.local.interpreters import Interpreter, variable
     from reconciler.local.runner.calls import Call, Description, Session
     from reconciler.local.runner.errors import (
         ArgumentsRejected,
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
         WrongResult,
     )
     from reconciler.local.runner.importing import failures
-    from reconciler.local.runner.interpreters import RUNTIMES, SERVICE_ABI, Interpreter, how_to_get, locate, variable
+    from reconciler.local.runner.interpreters import RUNTIMES, SERVICE_ABI, how_to_get, locate
     from reconciler.local.runner.layout import ResourceFile, TableResource, is_extension
     from reconciler.local.runner.sessions import Job, call, find_sandbox, session
     from reconciler.local.runner.wire import Json, TypedText

@@ -16,9 +16,12 @@ import shutil
 import weakref
 from collections import deque
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from reconciler.base.barrier import run_before_barrier
+from reconciler.local.conversation import Died, Frame, GivenUp, TimedOut, WorkerLog, encode_frame
 from reconciler.local.runner import wire
 from reconciler.local.runner.errors import (
     ArgumentsRejected,
@@ -31,7 +34,7 @@ from reconciler.local.runner.errors import (
     WorkerTimedOut,
     WrongResult,
 )
-from reconciler.local.runner.process import WORKER, Died, Frame, GivenUp, TimedOut, Worker, WorkerLog
+from reconciler.local.runner.process import WORKER, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -117,7 +120,7 @@ class Session:
         self._fresh = True
         self.is_last = True
         """Whether nothing comes after the call at hand; so it is for a class that cannot be loaded."""
-        self.close = weakref.finalize(self, _clean_up, worker, temporary)
+        self.close = weakref.finalize(self, run_before_barrier, partial(_clean_up, worker, temporary))
         """End the process and remove its directory. Harmless twice."""
         self.description: Description
         self.sandbox: str | None = None
@@ -130,7 +133,7 @@ class Session:
 
     def start(self, job: dict[str, object]) -> None:
         """Have the worker load the class."""
-        self.worker.send(wire.encode_frame(job))
+        self.worker.send(encode_frame(job))
         header = self.receive(lambda row: None).header
         inputs, outputs = header["inputs"], header["outputs"]
         self.sandbox = header["sandbox"]
@@ -154,13 +157,13 @@ class Session:
             self._fresh = False  # the class was constructed when it was loaded
         else:
             self.worker.log = WorkerLog()
-            self.worker.send(wire.encode_frame({"kind": "begin"}))
+            self.worker.send(encode_frame({"kind": "begin"}))
         return Call(self, rows)
 
     def settle(self) -> None:
         """A call is over: take the rest of its log, and let the process end after the last."""
         if self.is_last:
-            self.worker.dismiss(wire.encode_frame({"kind": "bye"}))
+            self.worker.dismiss(encode_frame({"kind": "bye"}))
             self.close()
         else:
             self.worker.settle()
@@ -278,7 +281,7 @@ class Call:
                     self._sent.popleft()
             if self._refused is not None:
                 raise self._refused
-            session.worker.send(wire.encode_frame({"kind": "end"}))
+            session.worker.send(encode_frame({"kind": "end"}))
             while (frame := session.receive(self._arguments)).header["kind"] == "values":
                 yield self._results(frame)
             session.settle()
@@ -380,7 +383,7 @@ class Columns:
     def finish(self) -> Forwarded:
         """Say that there are no more rows; return what a table function forwards now, and the last row as its origin."""
         session = self._session
-        session.worker.send(wire.encode_frame({"kind": "end"}))
+        session.worker.send(encode_frame({"kind": "end"}))
         frames = []
         while (frame := session.receive(self._arguments)).header["kind"] == "values":
             frames.append(frame)

@@ -7,7 +7,10 @@ and keeps its traceback. The command line maps the classes to exit codes; nothin
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from reconciler.local.interpreters import Attempt
 
 
 class RunnerError(Exception):
@@ -17,14 +20,6 @@ class RunnerError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """One place where an interpreter was looked for, and what was there."""
-
-    place: str
-    verdict: str
 
 
 class InterpreterNotFound(RunnerError):

@@ -20,7 +20,7 @@ from reconciler.local.runner.process import environment, isolation
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from reconciler.local.runner.interpreters import Interpreter
+    from reconciler.local.interpreters import Interpreter
 
 SECONDS = 60
 """For one import."""

@@ -26,7 +26,7 @@ import tarfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Literal
+from typing import IO, TYPE_CHECKING, Literal, Protocol
 
 from reconciler.local.runner import wire
 from reconciler.local.runner.errors import ResourceUnusable, UnsafeArchive
@@ -89,8 +89,21 @@ class Layout:
     """Shared objects that came with the resources, as `resource` or `archive/member`."""
 
 
-def prepare_directory(root: Path, resources: Iterable[ResourceFile], limits: Limits | None = None) -> Layout:
+class Unpacking(Protocol):
+    """What lays out an archive: `extract`, or what does it once for several functions."""
+
+    def __call__(self, archive: Path, target: Path, *, name: str, limits: Limits | None = None) -> tuple[str, ...]:
+        """Unpack the file `archive` into the new directory `target`; return the names of files and links."""
+
+
+def prepare_directory(
+    root: Path,
+    resources: Iterable[ResourceFile],
+    limits: Limits | None = None,
+    unpack: Unpacking | None = None,
+) -> Layout:
     """Fill `root`, which must be new or empty, and return what is where."""
+    unpack = unpack or extract
     resources = tuple(resources)
     _check_names(resources)
     cwd, tmp = root / "worker", root / "tmp"
@@ -114,7 +127,7 @@ def prepare_directory(root: Path, resources: Iterable[ResourceFile], limits: Lim
         if source is None or not source.is_file():
             raise ResourceUnusable(f"the file of resource {resource.name!r} is missing: {source}")
         if resource.type == "archive":
-            members = extract(source, cwd / "work" / resource.name, name=resource.name, limits=limits or Limits())
+            members = unpack(source, cwd / "work" / resource.name, name=resource.name, limits=limits)
             native += [f"{resource.name}/{member}" for member in members if is_extension(member)]
         else:
             _copy(resource, source, cwd / resource.name)

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 from reconciler.local.runner.calls import SANDBOXES, Call, Session, remove
 from reconciler.local.runner.distributions import DISTRIBUTIONS, link_distributions
 from reconciler.local.runner.errors import FunctionNotLoadable, InterpreterUnsuitable
-from reconciler.local.runner.interpreters import SERVICE_ABI, Interpreter, how_to_get
+from reconciler.local.runner.interpreters import SERVICE_ABI, how_to_get
 from reconciler.local.runner.layout import ResourceFile, prepare_directory
 from reconciler.local.runner.process import Worker, isolation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from reconciler.local.runner.layout import Layout
+    from reconciler.local.interpreters import Interpreter
+    from reconciler.local.runner.layout import Layout, Unpacking
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ def session(
     memory: int | None = None,
     cancelled: Callable[[], bool] = lambda: False,
     origins: bool = False,
+    unpack: Unpacking | None = None,
 ) -> Session:
     """
     Load the class of `job`, to be called as often as one likes.
@@ -66,7 +68,7 @@ def session(
     is removed. `timeout` is how many seconds the worker may take to load the class, and then for each batch of rows;
     `memory` how many bytes of address space it may have. `cancelled` is asked while an answer is waited for, a few times
     a second; where it says yes the call ends with `Cancelled`. With `origins` a table function's rows come with the number
-    of the row each came from, for `Columns`.
+    of the row each came from, for `Columns`. `unpack` lays out archives, in place of `layout.extract`.
     """
     if job.runtime not in (interpreter.runtime, interpreter.stands_in_for):
         raise InterpreterUnsuitable(f"{interpreter.path} is a {interpreter.runtime}, and the job is for {job.runtime}")
@@ -74,7 +76,7 @@ def session(
     temporary = None if directory is not None else Path(tempfile.mkdtemp(prefix="udfs-")).resolve()
     root = temporary or Path(directory or "").resolve()
     try:
-        layout = prepare_directory(root, job.resources)
+        layout = prepare_directory(root, job.resources, unpack=unpack)
         _check_native(interpreter, job, layout)
         packages = root / "packages"
         absent = _link_distributions(interpreter, job, packages)

@@ -1,10 +1,10 @@
 """
-Frame format between this process and the worker, and the encoding of values in it.
+Encoding of rows and values in frames between this process and the worker.
 
-A *frame* is one message: the length of a JSON header, the length of a body (both 32 bits, big-endian), the header, the
-body. A batch of rows travels by columns, because a column of one type needs no word per value: integers and floats
-as the machine writes them (`i8`, `f8`; both ends are the same machine), everything else as a JSON list (`json`).
-The header says how many rows there are and how each column is written, the body is the columns one after another.
+Frames are those of `conversation`. A batch of rows travels by columns, because a column of one type needs no word per
+value: integers and floats as the machine writes them (`i8`, `f8`; both ends are the same machine), everything else as a
+JSON list (`json`). The header says how many rows there are and how each column is written, the body is the columns one
+after another.
 
 JSON says null, true, numbers and strings. For the rest a cell is `[tag, what]`:
 
@@ -32,7 +32,7 @@ from decimal import Decimal
 from operator import itemgetter
 from typing import Any, SupportsIndex, TypeAlias
 
-PREFIX = struct.Struct(">II")
+from reconciler.local.conversation import encode_frame
 
 Column: TypeAlias = tuple[str, bytes | memoryview]
 """How a column is written, and its bytes."""
@@ -75,12 +75,6 @@ class Struct(tuple[Any, ...]):
         struct = cls(fields.values())
         struct._fields = tuple(fields)
         return struct
-
-
-def encode_frame(header: Mapping[str, object], body: bytes = b"") -> bytes:
-    """Return one message."""
-    head = json.dumps(header).encode("ascii")
-    return PREFIX.pack(len(head), len(body)) + head + body
 
 
 def rows_frame(rows: Sequence[Sequence[object]], types: Sequence[str] | None) -> bytes:

@@ -1,5 +1,5 @@
 """
-HTTP server of the local service: connections, handlers of the protocol, and the store.
+Local MaxCompute: handlers of its protocol, and what it stores.
 
-Begin with `connection`, which says in which order a request is checked, and `routes`, which names the handlers.
+Begin with `answering`, which says in which order a request is checked, and `routes`, which names the handlers.
 """

@@ -11,21 +11,21 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
-from reconciler.local.server.blobs import Segment
 from reconciler.local.server.database import PROJECTS, SCHEMAS, TABLES_OF_ROWS, Location, StoredTable
 from reconciler.local.server.function_changes import FunctionChanges
 from reconciler.local.server.protocol import same_name
 from reconciler.local.sql.catalog import TableColumn, TableDefinition, TableFacts, TableName, WrittenRows
 from reconciler.local.sql.problems import SqlFailed, semantic_failure, table_exists, unknown_partition, unknown_table
+from reconciler.local.storage.blobs import Segment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import BinaryIO
 
-    from reconciler.local.server.blobs import BlobContent, IncomingBlob
     from reconciler.local.server.database import Records
     from reconciler.local.server.service import LocalService
     from reconciler.local.sql.catalog import PartitionValues, SessionNames
+    from reconciler.local.storage.blobs import BlobContent, IncomingBlob
 
 
 _ATTEMPTS = 5

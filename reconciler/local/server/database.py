@@ -11,17 +11,16 @@ import json
 from dataclasses import astuple, dataclass, fields
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from reconciler.local.server.blobs import Segment
 from reconciler.local.server.protocol import same_name
 from reconciler.local.server.table_rows import TableRows
 from reconciler.local.sql.catalog import TableColumn, TableDefinition
+from reconciler.local.storage.blobs import Segment
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterator
 
-VERSION = 2
-TABLES = """
+_TABLES = """
 CREATE TABLE projects (
     key TEXT PRIMARY KEY, name TEXT NOT NULL, owner TEXT NOT NULL, created REAL NOT NULL
 );
@@ -48,7 +47,7 @@ CREATE TABLE functions (
     UNIQUE (project, schema, key)
 );
 """
-ADDED = """
+_ADDED = """
 CREATE TABLE tables (
     id INTEGER PRIMARY KEY AUTOINCREMENT, project TEXT NOT NULL, schema TEXT NOT NULL, key TEXT NOT NULL,
     name TEXT NOT NULL, owner TEXT NOT NULL, definition TEXT NOT NULL,
@@ -67,6 +66,8 @@ CREATE INDEX row_files_by_partition ON row_files (partition_id);
 CREATE INDEX row_files_by_blob ON row_files (sha256);
 """
 """What version 2 has beside version 1: a store of before gets it when it is opened."""
+
+TABLES = {1: _TABLES, 2: _ADDED}
 
 
 @dataclass(frozen=True)
@@ -230,8 +231,12 @@ class Records:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         self.rows = TableRows(db)
-        self.unused: set[str] = set()
+        self._unused: set[str] = set()
+
+    @property
+    def unused_blobs(self) -> set[str]:
         """Blobs that something stopped referring to."""
+        return self._unused | self.rows.unused
 
     def find(self, table: RecordTable[T], name: str, location: Location = NOWHERE) -> T | None:
         """Return a record by its name."""
@@ -293,7 +298,7 @@ class Records:
     def set_segments(self, name: str, location: Location, segments: tuple[Segment, ...]) -> None:
         """Give a resource its content, in the place of what it had."""
         key = _key(RESOURCES, name, location)
-        self.unused.update(segment.sha256 for segment in self.segments(name, location))
+        self._unused.update(segment.sha256 for segment in self.segments(name, location))
         self._db.execute(f"DELETE FROM segments WHERE resource = ({RESOURCES.identify})", key)
         self._db.executemany(
             f"INSERT INTO segments VALUES (({RESOURCES.identify}), ?, ?, ?)",

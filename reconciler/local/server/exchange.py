@@ -6,28 +6,20 @@ The body goes out straight from disk.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from reconciler.local.server.protocol import (
-    HttpRefusal,
-    element,
-    header_text,
-    invalid,
-    missing_header,
-    texts,
-    xml_document,
-)
+from reconciler.local.http.messages import Response
+from reconciler.local.server.protocol import element, header_text, invalid, missing_header, texts, xml_document
 
 if TYPE_CHECKING:
-    import socket
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping
     from email.message import Message
 
-    from reconciler.local.server.body import Body
-    from reconciler.local.server.faults import Fault
+    from reconciler.local.http.body import Body
+    from reconciler.local.http.messages import HttpRefusal
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 
@@ -70,40 +62,6 @@ class Request:
         return int(value)
 
 
-@dataclass(frozen=True)
-class Span:
-    """A stretch of an open file, to be sent as it is."""
-
-    file: BinaryIO
-    offset: int
-    count: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Response:
-    """What is answered; `spans` go out after `content`, straight from disk."""
-
-    status: int
-    headers: tuple[tuple[str, str], ...] = ()
-    content: bytes = b""
-    content_type: str = "text/plain;charset=utf-8"
-    spans: tuple[Span, ...] = field(default=())
-    pieces: Iterable[bytes | memoryview] | None = None
-    """A body in the place of the others, of which nobody knows how long it will be: it is sent as it comes about."""
-    is_own: bool = True
-    """Whether the service itself answers; what stands in between does not know its request ids."""
-
-    @property
-    def length(self) -> int:
-        """Bytes of body, as far as they are known before it is sent."""
-        return len(self.content) + sum(span.count for span in self.spans)
-
-    def close(self) -> None:
-        """Let go of the files."""
-        for span in self.spans:
-            span.file.close()
-
-
 def xml_response(root: str, headers: tuple[tuple[str, str], ...] = ()) -> Response:
     """A successful answer with a document."""
     return Response(status=200, content=xml_document(root), content_type="application/xml", headers=headers)
@@ -127,49 +85,3 @@ def refusal_response(refusal: HttpRefusal, *, request_id: str, host_id: str) -> 
     # PyODPS reads it only when all four elements are there.
     error = texts(Code=refusal.code, Message=refusal.message, RequestId=request_id, HostId=host_id)
     return replace(xml_response(element("Error", error), refusal.headers), status=refusal.status)
-
-
-def fault_response(fault: Fault, *, request_id: str, host_id: str) -> Response:
-    """Return the answer that a fault asks for: its own body, or a refusal with its code."""
-    retry = () if fault.retry_after is None else (("Retry-After", str(fault.retry_after)),)
-    refusal = HttpRefusal(fault.status, fault.code, fault.message, retry)
-    response = replace(refusal_response(refusal, request_id=request_id, host_id=host_id), is_own=not fault.in_between)
-    if fault.body is None:
-        return response
-    return replace(response, content=fault.body.encode(), content_type=fault.content_type)
-
-
-def encode_head(response: Response, extra: Sequence[tuple[str, str]], *, closes: bool) -> bytes:
-    """Return status line and headers. Values are sent as UTF-8: what came in as such goes out as it came."""
-    headers = [*extra, *response.headers]
-    if response.status != HTTPStatus.NO_CONTENT:
-        length = ("Content-Length", str(response.length))
-        framing = length if response.pieces is None else ("Transfer-Encoding", "chunked")
-        headers += [("Content-Type", response.content_type), framing]
-    if closes:
-        headers.append(("Connection", "close"))
-    lines = [
-        f"HTTP/1.1 {response.status} {_REASONS.get(response.status, 'Unknown')}",
-        *(f"{name}: {value}" for name, value in headers),
-    ]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode()
-
-
-def transmit(connection: socket.socket, head: bytes, response: Response, limit: int) -> None:
-    """Send `limit` bytes of the answer: all of it, unless it is to be truncated."""
-    first = (head + response.content)[:limit]
-    connection.sendall(first)
-    limit -= len(first)
-    for span in response.spans:
-        if (count := min(span.count, limit)) > 0:
-            connection.sendfile(span.file, span.offset, count)
-            limit -= count
-    if response.pieces is not None and limit >= 0 and len(first) == len(head):
-        _send_chunks(connection, response.pieces)
-
-
-def _send_chunks(connection: socket.socket, pieces: Iterable[bytes | memoryview]) -> None:
-    for piece in pieces:
-        if piece:
-            connection.sendall(b"".join((b"%x\r\n" % len(piece), piece, b"\r\n")))
-    connection.sendall(b"0\r\n\r\n")

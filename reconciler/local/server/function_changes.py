@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from reconciler.local.http.messages import HttpRefusal
 from reconciler.local.server.database import FUNCTIONS, RESOURCES, Location, StoredFunction, StoredResource
 from reconciler.local.server.functions import qualified_name, read_reference, require_resources
-from reconciler.local.server.protocol import HttpRefusal, already_exists, http_date, not_found, object_name
+from reconciler.local.server.protocol import already_exists, http_date, not_found, object_name
 from reconciler.local.sql.problems import SqlFailed
 
 if TYPE_CHECKING:

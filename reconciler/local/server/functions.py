@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from reconciler.local.http.messages import Response
 from reconciler.local.server.database import FUNCTIONS, RESOURCES, Location, StoredFunction, StoredReference
-from reconciler.local.server.exchange import Request, Response, created_response, xml_response
+from reconciler.local.server.exchange import Request, created_response, xml_response
 from reconciler.local.server.protocol import (
     MAX_XML_BYTES,
     already_exists,

@@ -13,12 +13,13 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Any
 
-from reconciler.local.server.exchange import Request, Response
-from reconciler.local.server.protocol import HttpRefusal, legible, not_found
+from reconciler.local.http.messages import HttpRefusal, Response
+from reconciler.local.server.protocol import legible, not_found
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from reconciler.local.server.exchange import Request
     from reconciler.local.server.instance_pool import Instance
     from reconciler.local.server.settings import Settings
     from reconciler.local.sql.results import StatementResult

@@ -17,13 +17,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
+from reconciler.base.files import has_no_room
+from reconciler.local.http.messages import HttpRefusal, Response
 from reconciler.local.server.catalog import StoreCatalog
-from reconciler.local.server.exchange import Request, Response, created_response, xml_response
+from reconciler.local.server.exchange import Request, created_response, xml_response
 from reconciler.local.server.instance_pool import Instance, new_id
 from reconciler.local.server.instance_tunnel import create_download, read_download
 from reconciler.local.server.listing import answer_list
 from reconciler.local.server.protocol import (
-    HttpRefusal,
     child_text,
     element,
     http_date,
@@ -35,7 +36,6 @@ from reconciler.local.server.protocol import (
     same_name,
     texts,
 )
-from reconciler.local.server.room import NO_ROOM
 from reconciler.local.server.sql_project import JobProject
 from reconciler.local.sql.control import Control, StatementLimits
 from reconciler.local.sql.problems import SqlFailed, Stopped
@@ -287,7 +287,7 @@ class Work:
         except Stopped:
             instance.status = "Cancelled"
         except Exception as error:  # whatever it is, the instance ends
-            if not (isinstance(error, OSError) and error.errno in NO_ROOM):
+            if not (isinstance(error, OSError) and has_no_room(error)):
                 _LOGGER.exception("instance %s failed", instance.id)
             failure = f"{type(error).__name__}: {error}"
             instance.failure, instance.status = f"ODPS-0010000:System internal error - {failure}", "Failed"

@@ -6,7 +6,7 @@ import threading
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from reconciler.local.server.exchange import Request, Response, xml_response
+from reconciler.local.server.exchange import Request, xml_response
 from reconciler.local.server.protocol import (
     element,
     invalid,
@@ -19,6 +19,7 @@ from reconciler.local.server.protocol import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from reconciler.local.http.messages import Response
     from reconciler.local.server import database
     from reconciler.local.server.database import Location, Records, RecordTable
     from reconciler.local.server.settings import Settings

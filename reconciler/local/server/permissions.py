@@ -14,8 +14,9 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from reconciler.local.server.exchange import Request, Response, xml_response
-from reconciler.local.server.protocol import MAX_XML_BYTES, HttpRefusal, element, invalid, texts
+from reconciler.local.http.messages import HttpRefusal, Response
+from reconciler.local.server.exchange import Request, xml_response
+from reconciler.local.server.protocol import MAX_XML_BYTES, element, invalid, texts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

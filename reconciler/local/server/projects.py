@@ -7,12 +7,12 @@ import zlib
 from functools import partial
 from typing import TYPE_CHECKING
 
+from reconciler.local.http.messages import HttpRefusal, Response
 from reconciler.local.server.database import PROJECTS, SCHEMAS, Location, StoredProject, StoredSchema
-from reconciler.local.server.exchange import Request, Response, created_response, xml_response
+from reconciler.local.server.exchange import Request, created_response, xml_response
 from reconciler.local.server.listing import answer_list
 from reconciler.local.server.protocol import (
     MAX_XML_BYTES,
-    HttpRefusal,
     already_exists,
     child_text,
     element,

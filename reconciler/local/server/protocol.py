@@ -11,12 +11,10 @@ import binascii
 import re
 from contextlib import suppress
 from email.utils import formatdate
-from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from reconciler.local.http.messages import HttpRefusal
 
 MAX_XML_BYTES = 1 << 20
 """Far above any function or schema; a guess, the service names no limit."""
@@ -24,17 +22,6 @@ MAX_XML_BYTES = 1 << 20
 # Everything XML 1.0 cannot carry. Such text could be stored but never listed again.
 _ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
-
-
-class HttpRefusal(Exception):
-    """An answer that says no; the transaction it is raised in is rolled back."""
-
-    def __init__(self, status: int, code: str, message: str, headers: Iterable[tuple[str, str]] = ()) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.message = message
-        self.headers = tuple(headers)
 
 
 def missing_header(name: str) -> HttpRefusal:

@@ -10,11 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, BinaryIO
 
-from reconciler.local.server import uploads
+from reconciler.local.http.messages import HttpRefusal, Response, Span
 from reconciler.local.server.database import FUNCTIONS, RESOURCES, StoredResource
-from reconciler.local.server.exchange import Request, Response, Span, created_response
+from reconciler.local.server.exchange import Request, created_response
 from reconciler.local.server.protocol import (
-    HttpRefusal,
     already_exists,
     element,
     http_date,
@@ -30,9 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
-    from reconciler.local.server.blobs import BlobContent, Segment
     from reconciler.local.server.database import Location, Records
     from reconciler.local.server.service import LocalService
+    from reconciler.local.server.uploads import Incoming
+    from reconciler.local.storage.blobs import BlobContent, Segment
 
 FILE_TYPES = frozenset({"file", "py", "jar", "archive"})
 VOLUME_TYPES = frozenset({"volumefile", "volumearchive"})
@@ -104,7 +104,9 @@ def create_resource(service: LocalService, request: Request) -> Response:
 
 def _incoming(
     service: LocalService, request: Request, location: Location, kind: str
-) -> AbstractContextManager[uploads.Incoming]:
+) -> AbstractContextManager[Incoming]:
+    from reconciler.local.server import uploads  # a plan uploads nothing
+
     if kind not in FILE_TYPES:
         return uploads.receive_nothing(request)
     if request.flag("rOpMerge"):
@@ -116,7 +118,9 @@ def _check_sources(service: LocalService, request: Request, described: ResourceH
     # Measured: a table that does not exist is 404 and ODPS-0422111. Tables are not part of this server: see
     # `Settings.tables`.
     if request.flag("rOpMerge"):
-        uploads.require_total(request)
+        from reconciler.local.server.uploads import require_total
+
+        require_total(request)
     if described.type == "table" and service.settings.tables is not None and described.source is not None:
         table = table_of(described.source)
         if same_name(table) not in map(same_name, service.settings.tables):

@@ -10,11 +10,13 @@ from itertools import chain
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from reconciler.local.server import functions, permissions, projects, resources
-from reconciler.local.server.protocol import HttpRefusal, invalid, legible, object_name
+from reconciler.local.http.messages import HttpRefusal
+from reconciler.local.server import functions, resources
+from reconciler.local.server.protocol import invalid, legible, object_name
 
 if TYPE_CHECKING:
-    from reconciler.local.server.exchange import Request, Response
+    from reconciler.local.http.messages import Response
+    from reconciler.local.server.exchange import Request
     from reconciler.local.server.service import LocalService
 
 Handler = Callable[["LocalService", "Request"], "Response"]
@@ -42,21 +44,49 @@ _TABLE: Mapping[str, Handler] = {
     "POST": LateHandler("table_tunnel", "post_table"),
     "PUT": LateHandler("table_tunnel", "put_block"),
 }
+_PREVIEW: Mapping[str, Handler] = {"GET": LateHandler("table_tunnel", "preview")}
+
+
+def _catalog(handler: str) -> Mapping[str, Handler]:
+    return {"GET": LateHandler("catalog_api", handler)}
+
+
+_CATALOG = ("catalog", "v1alpha", "projects")
+_TABLES_OF_CATALOG = (*_CATALOG, None, "schemas", None, "tables")
 
 # In a pattern None stands for any one name.
 ROUTES: Mapping[tuple[str | None, ...], Mapping[str, Handler]] = {
-    ("tenants",): {"GET": projects.tenant},
-    ("logview", "host"): {"GET": projects.logview_host},
-    ("projects",): {"GET": projects.list_projects},
-    ("projects", None): {"GET": projects.get_project},
-    ("projects", None, "authorization"): {"GET": projects.who_am_i, "POST": projects.authorize},
+    ("tenants",): {"GET": LateHandler("projects", "tenant")},
+    ("logview", "host"): {"GET": LateHandler("projects", "logview_host")},
+    ("projects",): {"GET": LateHandler("projects", "list_projects")},
+    ("projects", None): {"GET": LateHandler("projects", "get_project")},
+    ("projects", None, "authorization"): {
+        "GET": LateHandler("projects", "who_am_i"),
+        "POST": LateHandler("projects", "authorize"),
+    },
     # The clients' address ends in a slash.
-    ("projects", None, "auth", ""): {"POST": permissions.check_permission},
-    ("projects", None, "schemas"): {"GET": projects.list_schemas, "POST": projects.create_schema},
-    ("projects", None, "schemas", None): {"GET": projects.get_schema, "DELETE": projects.delete_schema},
+    ("projects", None, "auth", ""): {"POST": LateHandler("permissions", "check_permission")},
+    ("projects", None, "schemas"): {
+        "GET": LateHandler("projects", "list_schemas"),
+        "POST": LateHandler("projects", "create_schema"),
+    },
+    ("projects", None, "schemas", None): {
+        "GET": LateHandler("projects", "get_schema"),
+        "DELETE": LateHandler("projects", "delete_schema"),
+    },
     ("projects", None, "tables"): {"GET": LateHandler("table_handlers", "list_tables")},
     ("projects", None, "tables", None): _TABLE,
     ("projects", None, "schemas", None, "tables", None): _TABLE,
+    ("projects", None, "tables", None, "preview"): _PREVIEW,
+    ("projects", None, "schemas", None, "tables", None, "preview"): _PREVIEW,
+    ("catalogapi",): _catalog("address"),
+    _CATALOG: _catalog("answer_projects"),
+    (*_CATALOG, None): _catalog("answer_project"),
+    (*_CATALOG, None, "schemas"): _catalog("answer_schemas"),
+    (*_CATALOG, None, "schemas", None): _catalog("answer_schema"),
+    _TABLES_OF_CATALOG: _catalog("answer_tables"),
+    (*_TABLES_OF_CATALOG, None): _catalog("answer_table"),
+    (*_TABLES_OF_CATALOG, None, "partitions"): _catalog("answer_partitions"),
     ("projects", None, "instances"): {
         "GET": LateHandler("instances", "list_instances"),
         "POST": LateHandler("instances", "create_instance"),
@@ -66,7 +96,7 @@ ROUTES: Mapping[tuple[str | None, ...], Mapping[str, Handler]] = {
         "POST": LateHandler("instances", "start_download"),
         "PUT": LateHandler("instances", "stop_instance"),
     },
-    ("projects", None, "tunnel"): {"GET": projects.tunnel_address},
+    ("projects", None, "tunnel"): {"GET": LateHandler("projects", "tunnel_address")},
     ("projects", None, "resources"): {"GET": resources.list_resources, "POST": resources.create_resource},
     ("projects", None, "resources", None): {
         "GET": resources.read_resource,
@@ -84,7 +114,7 @@ ROUTES: Mapping[tuple[str | None, ...], Mapping[str, Handler]] = {
         "DELETE": functions.delete_function,
     },
 }
-_VERSION = re.compile(r"v\d+")
+_VERSION = re.compile(r"v\d+((alpha|beta)\d*)?")
 ROOTS = frozenset(str(pattern[0]) for pattern in ROUTES)
 
 

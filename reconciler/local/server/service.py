@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
+from reconciler.local.http.messages import HttpRefusal, Response
 from reconciler.local.server.database import (
     PROJECTS,
     SCHEMAS,
@@ -17,20 +20,35 @@ from reconciler.local.server.database import (
     StoredSchema,
     T,
 )
-from reconciler.local.server.exchange import Request, Response
 from reconciler.local.server.instance_pool import Instances
 from reconciler.local.server.listing import LaggingLists, answer_list
-from reconciler.local.server.protocol import HttpRefusal, not_found, object_name, same_name
-from reconciler.local.server.tables import Tables
-from reconciler.local.server.tunnel_sessions import TunnelSessions
+from reconciler.local.server.protocol import not_found, object_name, same_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from reconciler.local.server.exchange import Request
     from reconciler.local.server.settings import Settings
     from reconciler.local.server.store import ServerStore
+    from reconciler.local.server.tables import Tables
+    from reconciler.local.server.tunnel_sessions import TunnelSessions
 
 DEFAULT_SCHEMA = "default"
+
+
+class LateParts:
+    """Parts of a service that are imported by the first request that needs them: a plan asks for no rows."""
+
+    def __init__(self) -> None:
+        self._parts: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    def get(self, module: str, name: str) -> Any:
+        """Return the one object of a class."""
+        with self._lock:
+            if name not in self._parts:
+                self._parts[name] = getattr(import_module(f"reconciler.local.server.{module}"), name)()
+            return self._parts[name]
 
 
 @dataclass(frozen=True)
@@ -45,11 +63,22 @@ class LocalService:
     environment: Mapping[str, str]
     """Where CPythons are looked for: ``PATH`` and what `runner.locate` reads else."""
     instances: Instances = field(default_factory=Instances)
-    tables: Tables = field(default_factory=Tables)
-    tunnel: TunnelSessions = field(default_factory=TunnelSessions)
+    late: LateParts = field(default_factory=LateParts)
 
     clock: Callable[[], float] = time.time
     """Seconds since 1970: what objects are dated with, and what every answer tells."""
+
+    @property
+    def tables(self) -> Tables:
+        """Tables that whoever runs the server has given it."""
+        part: Tables = self.late.get("tables", "Tables")
+        return part
+
+    @property
+    def tunnel(self) -> TunnelSessions:
+        """Uploads and downloads of rows."""
+        part: TunnelSessions = self.late.get("tunnel_sessions", "TunnelSessions")
+        return part
 
     def now(self) -> float:
         """The time new objects get; kept to the second, since every form of it on the wire is."""

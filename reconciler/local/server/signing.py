@@ -18,7 +18,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote
 
-from reconciler.local.server.protocol import HttpRefusal
+from reconciler.local.http.messages import HttpRefusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

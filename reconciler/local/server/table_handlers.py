@@ -13,11 +13,12 @@ from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 from xml.sax.saxutils import quoteattr
 
+from reconciler.local.http.messages import HttpRefusal, Response
 from reconciler.local.server.catalog import StoreCatalog
 from reconciler.local.server.database import TABLES_OF_ROWS, Location, StoredTable
-from reconciler.local.server.exchange import Request, Response, xml_response
+from reconciler.local.server.exchange import Request, xml_response
 from reconciler.local.server.listing import answer_list
-from reconciler.local.server.protocol import HttpRefusal, element, http_date, invalid, legible, same_name, texts
+from reconciler.local.server.protocol import element, http_date, invalid, legible, same_name, texts
 from reconciler.local.sql.catalog import TableName
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from reconciler.local.sql.catalog import PartitionValues, TableColumn, TableDefinition
 
 _PAIR = re.compile(r"\s*(\w+)\s*=\s*(?:'([^']*)'|\"([^\"]*)\"|([^,/]*))\s*(?:[,/]|\Z)")
-_HEAD = 10_000
+MOST_PREVIEWED = 10_000
 """Rows that a preview has at most [doc of PyODPS: `Table.head`]."""
 
 
@@ -261,7 +262,7 @@ def _first_rows(service: LocalService, request: Request, table: WireTable) -> Re
     from reconciler.local.sql.value_types import render_csv
 
     columns = choose_columns(table.definition.all_columns, request.query.get("cols"))
-    count = min(request.number("linenum") or _HEAD, _HEAD)
+    count = min(request.number("linenum") or MOST_PREVIEWED, MOST_PREVIEWED)
     values = None
     if "partition" in request.query:
         values = find_partition(table, request.query["partition"]).values

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
 
-    from reconciler.local.server.blobs import Segment
     from reconciler.local.sql.catalog import PartitionValues
+    from reconciler.local.storage.blobs import Segment
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from reconciler.local.server.protocol import HttpRefusal, legible
+from reconciler.local.http.messages import HttpRefusal
+from reconciler.local.server.protocol import legible
 
 if TYPE_CHECKING:
     from reconciler.local.sql.catalog import PartitionValues, TableCatalog, TableName, WrittenRows

@@ -14,9 +14,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reconciler.local.server.blobs import EMPTY, BlobContent, Segment
+from reconciler.local.http.messages import HttpRefusal
 from reconciler.local.server.database import RESOURCES
-from reconciler.local.server.protocol import HttpRefusal, invalid, legible, missing_header, not_found
+from reconciler.local.server.protocol import invalid, legible, missing_header, not_found
+from reconciler.local.storage.blobs import EMPTY, BlobContent, Segment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

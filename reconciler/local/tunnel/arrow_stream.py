@@ -3,12 +3,14 @@ Arrow over the tunnel: record batches without their schema, cut into chunks that
 
 The stream begins with the size of a chunk, and ends with the CRC32C of everything (PyODPS's `ArrowStreamReader` and
 `ArrowWriter`). The schema does not travel: both sides know the columns. A TIMESTAMP that is a column is a struct of seconds and
-nanoseconds on the way down from an instance (`timestamp_as_struct` of PyODPS).
+nanoseconds on the way down from an instance (`timestamp_as_struct` of PyODPS). A preview is Arrow's own stream: with its schema, and
+without chunks.
 """
 
 from __future__ import annotations
 
 import struct
+import sys
 from typing import TYPE_CHECKING, Any
 
 from reconciler.local.tunnel.column_types import wire_type
@@ -25,6 +27,8 @@ CHUNK_BYTES = 1 << 18
 _LARGEST_CHUNK = 64 << 20
 _NUMBER = struct.Struct(">I")
 _MOMENTS = ("timestamp", "timestamp_ntz")
+_END = b"\xff\xff\xff\xff\0\0\0\0"
+"""Of an Arrow stream [doc "Arrow IPC streaming format"]."""
 
 
 class BrokenStream(ValueError):
@@ -35,7 +39,24 @@ def encode_arrow(
     batches: Iterable[Any], kinds: Sequence[ColumnType], zone: str, *, timestamp_as_struct: bool
 ) -> Iterator[bytes | memoryview]:
     """Yield the stream of record batches, piece by piece."""
-    return _cut_into_chunks(_messages(batches, kinds, zone, timestamp_as_struct))
+    travelling = _travelling(batches, kinds, zone, timestamp_as_struct)
+    return _cut_into_chunks(batch.serialize() for batch in travelling)
+
+
+def encode_preview(
+    batches: Iterable[Any], names: Sequence[str], kinds: Sequence[ColumnType], zone: str
+) -> Iterator[bytes | memoryview]:
+    """Yield an Arrow stream with its schema, as a preview is; a TIMESTAMP is a struct in it (both SDKs expect that)."""
+    import pyarrow as pa
+
+    def arrow_type(kind: ColumnType) -> Any:
+        return pa.struct([("sec", pa.int64()), ("nano", pa.int32())]) if kind.name in _MOMENTS else wire_type(kind)
+
+    schema = pa.schema([(name, arrow_type(kind)) for name, kind in zip(names, kinds, strict=True)])
+    yield memoryview(schema.serialize())
+    for batch in _travelling(batches, kinds, zone, timestamp_as_struct=True):
+        yield memoryview(batch.cast(schema).serialize())
+    yield _END
 
 
 def decode_arrow(
@@ -55,17 +76,19 @@ def decode_arrow(
         raise BrokenStream(f"the Arrow stream cannot be read: {error}") from error
 
 
-def _messages(batches: Iterable[Any], kinds: Sequence[ColumnType], zone: str, as_struct: bool) -> Iterator[Any]:
+def _travelling(
+    batches: Iterable[Any], kinds: Sequence[ColumnType], zone: str, timestamp_as_struct: bool
+) -> Iterator[Any]:
     import pyarrow as pa
 
     for batch in batches:
         columns = [instants(column, kind, zone) for column, kind in zip(batch.columns, kinds, strict=True)]
-        if as_struct:
+        if timestamp_as_struct:
             columns = [
                 _seconds(column) if kind.name in _MOMENTS else column
                 for column, kind in zip(columns, kinds, strict=True)
             ]
-        yield pa.RecordBatch.from_arrays(columns, names=batch.schema.names).serialize()
+        yield pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
 
 def _seconds(column: Any) -> Any:
@@ -131,23 +154,26 @@ def _exactly(stream: _Concatenation, count: int) -> bytes:
 
 
 class _Concatenation:
-    """File of pieces that come one after the other, as pyarrow reads one."""
+    """File of pieces that come one after the other, as pyarrow reads one; a piece is valid until the next one is asked for."""
 
     def __init__(self, head: bytes, pieces: Iterable[bytes | memoryview]) -> None:
         self._pieces = iter(pieces)
-        self._buffer = bytearray(head)
+        self._rest = memoryview(head)
         self.closed = False
 
     def read(self, count: int = -1) -> bytes:
         """Return `count` bytes, or what is left."""
-        while count < 0 or len(self._buffer) < count:
-            piece = next(self._pieces, None)
-            if piece is None:
-                break
-            self._buffer += piece
-        content = bytes(self._buffer if count < 0 else self._buffer[:count])
-        del self._buffer[: len(content)]
-        return content
+        parts, missing = [], sys.maxsize if count < 0 else count
+        while missing:
+            if not self._rest:
+                piece = next(self._pieces, None)
+                if piece is None:
+                    break
+                self._rest = memoryview(piece)
+            parts.append(bytes(self._rest[:missing]))
+            self._rest = self._rest[len(parts[-1]) :]
+            missing -= len(parts[-1])
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def readable(self) -> bool:
         return True

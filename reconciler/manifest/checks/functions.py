@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from reconciler.manifest.dialect import Draft, Keys
-    from reconciler.manifest.model import Function
+    from reconciler.manifest.model import Function, Layer
 
 
-def check_package_names(draft: Draft[Any], function: Function, here: Keys) -> Iterator[Flaw]:
+def check_package_names(draft: Draft[Any], function: Function | Layer, here: Keys) -> Iterator[Flaw]:
     """Yield the packages that a function lists twice, or that are not declared."""
     yield from check_repeated(function.packages, *here, "packages")
     for index, name in enumerate(function.packages):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from reconciler.base.names import SINGLE, bundle_archive, versioned_name
 from reconciler.base.words import quote
+from reconciler.manifest.checks.debian import check_debian
 from reconciler.manifest.checks.names import check_file, check_files, check_patterns, check_repeated
 from reconciler.manifest.dialect import Flaw
 from reconciler.manifest.model import PinnedWheel
@@ -28,22 +29,32 @@ _Kind = Literal["requirement", "constraint", "build requirement", "name"]
 
 
 def check_packages(draft: Draft[Any]) -> Iterator[Flaw]:
-    """Yield what is wrong with packages, and a warning for each that nothing uses."""
-    used = {name for function in draft.manifest.functions.values() for name in function.packages}
+    """Yield what is wrong with packages."""
     for name, package in draft.manifest.packages.items():
-        here = ("packages", name)
+        here = draft.manifest.package_keys(name)
         yield from _wheels(draft, package, here)
         yield from _sources(draft, package, here)
         yield from check_files(draft, package.build.headers, *here, "build", "headers", kind="folder")
+        yield from check_files(draft, package.build.programs, *here, "build", "programs")
         yield from _requirements(draft, package.build.requires, "build requirement", *here, "build", "requires")
         yield from check_files(draft, package.build.libraries, *here, "build", "libraries")
         yield from _exclusive(draft, package, here)
         yield from _libraries(draft, package, *here, "libraries")
         yield from check_patterns(package.exclude, *here, "exclude")
+        yield from check_debian(draft, package, here)
         if package.bundle:
             yield from _bundle(draft, package.bundle, here)
+
+
+def check_package_uses(draft: Draft[Any]) -> Iterator[Flaw]:
+    """Yield a warning for each package that no function and no layer uses."""
+    users = (*draft.manifest.functions.values(), *draft.manifest.layers.values())
+    used = {name for user in users for name in user.packages}
+    for name in draft.manifest.packages:
         if name not in used:
-            hint = "name it under a function's `packages:`"
+            in_layers = draft.dialect.service.layer_folder != ""
+            hint = f"name it under {'a layer or ' if in_layers else ''}a function's `packages:`"
+            here = draft.manifest.package_keys(name)
             yield Flaw("E312", f"no function uses the package {quote(name)}", here, hint, is_warning=True)
 
 
@@ -102,13 +113,14 @@ def _sources(draft: Draft[Any], package: Package, here: Keys) -> Iterator[Flaw]:
 def _exclusive(draft: Draft[Any], package: Package, here: Keys) -> Iterator[Flaw]:
     """Yield keys that must be there and are not, or must not be there together."""
     if not (package.is_locked or package.wheels or package.libraries):
-        hint = "`requirements:`, `requirements_file:`, `wheels:` or `libraries:`"
+        in_layers = draft.dialect.service.layer_folder != ""
+        hint = f"`requirements:`, `requirements_file:`, `wheels:`{', `debian:`' if in_layers else ''} or `libraries:`"
         yield Flaw("E201", f"the package {quote(str(here[1]))} names nothing to ship", here, hint)
     if package.build.libraries and package.libraries:
         message, hint = "'build.libraries' and 'libraries' exclude each other", "put them into the wheel, or beside it"
         yield Flaw("E204", message, (*here, "build", "libraries"), hint, True)
     # A setting of the resolver that nothing is resolved with is a mistake, not a preference.
-    if not package.is_locked:
+    if not package.has_requirements:
         for key in sorted(_FOR_THE_LOCK & draft.document.value(*here).keys()):
             message = f"{quote(key)} goes with `requirements:` or `requirements_file:` only"
             yield Flaw("E204", message, (*here, key), at_key=True)

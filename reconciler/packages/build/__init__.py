@@ -65,6 +65,9 @@ class BuildOptions:
     headers: tuple[Path, ...] = ()
     """Folders with headers of libraries that are compiled against."""
 
+    programs: tuple[Path, ...] = ()
+    """What the project asks where its libraries are, by the name it is called: ``pg_config``."""
+
     libraries: tuple[Path, ...] = ()
     """Shared libraries to link against. They stay outside the wheel, to travel as FILE resources."""
 

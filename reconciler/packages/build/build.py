@@ -37,7 +37,7 @@ from reconciler.packages.inspect.elf import Damaged, read_elf
 from reconciler.packages.inspect.members import UNREADABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from reconciler.manifest.runtimes import Runtime
     from reconciler.packages.build import BuildSource
@@ -196,6 +196,8 @@ class _Build:
             "libraries": [read_content(path).sha256 for path in options.libraries],
             "grafted": [read_content(path).sha256 for path in options.grafted],
         }
+        if options.programs:
+            parts["programs"] = [[path.name, read_content(path).sha256] for path in options.programs]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     # --- The build
@@ -210,6 +212,7 @@ class _Build:
         self.log.add(f"{self.source.label} for {self.runtime.label}: {self.how}")
         project = copy_source(self.source, self.workspace / "source")
         self._link_libraries()
+        install_programs(self.options.programs, self.workspace / "programs")
         refusal = self._install_compilers()
         try:
             wheel = self._call_backend(project)
@@ -392,6 +395,7 @@ class _Build:
         folders = [str(self.workspace / "packages" / "bin"), "/usr/local/bin", "/usr/bin", "/bin"]
         if self.compilers:
             folders.insert(0, str(self.compilers.folder))
+        folders.insert(0, str(self.workspace / "programs"))
         # How a compiler that is not ours learns of headers and libraries, and forgets the workspace.
         headers = [f"-I{folder}" for folder in self.options.headers]
         flags = {
@@ -486,6 +490,14 @@ def _pip_gateway(env: Mapping[str, str], opened: ExitStack) -> Gateway:
     pip, every = indexes.pip_settings(env, prefix), indexes.find_indexes(env, prefix)
     downloads = opened.enter_context(Downloads(pip, tuple(index.address for index in every)))
     return open_gateway(every, downloads, {}, pip)
+
+
+def install_programs(programs: Iterable[Path], folder: Path) -> None:
+    """Put programs into a folder for the PATH of what asks them, whatever rights they have where they lie."""
+    folder.mkdir()
+    for path in programs:
+        copy_input(path, folder / path.name, SHIPPED)
+        (folder / path.name).chmod(0o755)
 
 
 def _soname(path: Path) -> str:

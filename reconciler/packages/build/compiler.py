@@ -30,6 +30,7 @@ _DROPPED_BY_LINKER = re.compile(
     r"|-Map=.*|--dynamic-list=.*|--build-id.*|-rpath(-link)?=/.*|-R/.*"
 )
 _SOURCE = re.compile(r"\.(c|cc|cpp|cxx|c\+\+|m|mm|s)\Z", re.IGNORECASE)
+_CXX_SOURCE = re.compile(r"\.(cc|cpp|cxx|c\+\+|C)\Z")
 _NOT_LINKING = frozenset({"-c", "-E", "-S", "-M", "-MM", "-r", "--version", "-v"})
 _TAKE_A_VALUE = ("--exclude-libs", "-Map", "--dynamic-list")
 _PATHS = ("-rpath", "-rpath-link", "-R")
@@ -57,6 +58,16 @@ def translate_arguments(arguments: list[str], settings: dict[str, list[str]]) ->
         kept = [argument for argument in kept if argument not in ("-fPIE", "-fpie", "-pie")]
     strip = [] if _NOT_LINKING.intersection(kept) else ["-s"]
     return [*settings["before"], *kept, *settings["after"], *strip]
+
+
+def driver_of(tool: str, arguments: list[str]) -> str:
+    """
+    Return which of Zig's compilers takes what was said to `tool`.
+
+    setuptools has long compiled C++ with the C compiler. gcc goes by the file's name; Zig's ``cc`` knows the language and
+    does not look where C++ has its headers. [zig 0.17]
+    """
+    return "c++" if any(map(_CXX_SOURCE.search, arguments)) else tool
 
 
 def _for_linker(arguments: list[str]) -> list[str]:
@@ -100,6 +111,7 @@ def main(arguments: list[str]) -> None:
         sys.exit(f"udfs: {settings['refusal']}")
     if tool in ("cc", "c++"):
         note_work(rest, marks)
+        tool = driver_of(tool, rest)
         rest = translate_arguments(rest, settings)
     zig = settings["zig"]
     os.execve(zig, [zig, tool, *rest], {**os.environ, **settings["environment"]})  # noqa: TID251, of the build

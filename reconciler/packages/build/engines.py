@@ -119,6 +119,14 @@ def _folders(links: str) -> list[Path]:
 Engine: TypeAlias = LocalEngine | Container
 
 
+def image_of(runtime: Runtime) -> tuple[str, str]:
+    """Return the image of the newest system that is no newer than a Python 3's, and what containers call its machine; E448 if there is none."""
+    levels = [level for machine, level in _IMAGES if machine == runtime.machine and 5 < level <= runtime.glibc[1]]
+    if not levels:
+        raise PackageError("E448", f"there is no image for {runtime.label}")
+    return _IMAGES[runtime.machine, max(levels)], _ARCHITECTURES[runtime.machine]
+
+
 def container(
     runtime: Runtime, environment: Mapping[str, str], workspace: Path, visible: tuple[Path, ...], label: str
 ) -> Container:
@@ -142,5 +150,5 @@ def find_engine(environment: Mapping[str, str], label: str) -> str:
     raise PackageError(
         "E448",
         f"{label} is to be built in a container, and {' and '.join(names)} cannot be found",
-        hint="install docker or podman, or leave 'builder: container' out: Zig compiles without one",
+        hint="install docker or podman, or leave 'builder: container' out",
     )

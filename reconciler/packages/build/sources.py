@@ -17,7 +17,7 @@ from zipfile import ZipFile
 from reconciler.base.errors import PackageError
 from reconciler.base.inputs import SHIPPED, open_input
 from reconciler.base.line_ends import LineEnds, with_line_feeds
-from reconciler.base.patterns import is_litter
+from reconciler.base.patterns import ENVIRONMENT_MARK, is_litter
 from reconciler.packages.content import hash_blocks, read_content
 from reconciler.packages.inspect.members import UNREADABLE, TooMuch, bound
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from reconciler.packages.build import BuildSource
 
-_ANYWHERE = frozenset({".venv", ".tox", ".nox", ".eggs", "node_modules"})
+_ANYWHERE = frozenset({"node_modules"})
 _AT_THE_TOP = frozenset({"build", "dist", ".udfs", "udfs.lock"})
 """Further down, these are names of packages. A lock that counted itself would be stale for ever."""
 
@@ -100,7 +100,7 @@ def _counts(top: Path, path: Path) -> bool:
     name = path.name
     if is_litter(name) or name in _ANYWHERE or name.endswith(_SUFFIXES) or (path.parent == top and name in _AT_THE_TOP):
         return False
-    return not (path / "pyvenv.cfg").is_file()  # a virtual environment, whatever it is called
+    return not (path / ENVIRONMENT_MARK).is_file()
 
 
 def _blocks(path: Path, line_ends: LineEnds) -> Iterator[bytes]:

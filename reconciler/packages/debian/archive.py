@@ -8,18 +8,21 @@ of the package are read for what they would have done, and not run.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import lzma
 import re
 import stat
 import tarfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import IO, TYPE_CHECKING
 
 from reconciler.base.errors import PackageError
 from reconciler.base.inputs import SHIPPED, open_input
+from reconciler.packages.inspect.elf import Damaged, Elf, read_elf
+from reconciler.packages.inspect.files import MAGIC, is_elf
 from reconciler.packages.inspect.members import why_not_a_member
 
 if TYPE_CHECKING:
@@ -30,7 +33,7 @@ MAX_FILES = 100_000
 MAX_UNPACKED = 4 << 30
 """Bytes. The largest package of Debian 12 that holds a library unpacks to a third of it."""
 
-_MAGIC = b"!<arch>\n"
+_ARCHIVE = b"!<arch>\n"
 _HEAD = re.compile(rb"(.{16})\d[\d ]{11}[\d ]{6}[\d ]{6}[\d ]{8}(\d[\d ]{9})`\n", re.DOTALL)
 _MAX_CONTROL = 16 << 20
 _BLOCK = 1 << 20
@@ -63,10 +66,13 @@ class DebFile:
     """From the root of the system, without a slash before it: usr/lib/x86_64-linux-gnu/libz.so.1.2.13."""
 
     source: Path
-    """Where its bytes lie."""
+    """Where its bytes lie: the file, or an archive that has it under its path."""
 
     size: int
     is_executable: bool
+    sha256: str
+    elf: Elf | None = None
+    """What it needs and offers, if it is an ELF file that can be read."""
 
 
 @dataclass(frozen=True)
@@ -107,9 +113,9 @@ def unpack_deb(path: Path, name: str, folder: Path) -> Deb:
 
 def _parts(file: IO[bytes], size: int) -> Iterator[tuple[str, tuple[int, int]]]:
     """Yield name, offset and bytes of the members of an ``ar`` archive."""
-    if file.read(len(_MAGIC)) != _MAGIC:
+    if file.read(len(_ARCHIVE)) != _ARCHIVE:
         raise ValueError("it is no archive of ar")
-    offset = len(_MAGIC)
+    offset = len(_ARCHIVE)
     for _ in range(16):
         if offset >= size:
             return
@@ -205,8 +211,7 @@ class _Reader:
             elif member.issym():
                 self.links[path] = _target(path, member.linkname)
             elif member.islnk():
-                original = self.files[member.linkname.removeprefix("./")]
-                self.files[path] = DebFile(path, original.source, original.size, original.is_executable)
+                self.files[path] = replace(self.files[member.linkname.removeprefix("./")], path=path)
             else:
                 self._take(archive, member, path)
 
@@ -242,10 +247,23 @@ class _Reader:
         assert content is not None
         # By a number, not by its name: two names may be one on this machine's file system, and none is needed.
         source = self._folder / str(len(self.files))
+        digest = hashlib.sha256()
         with source.open("xb") as out:
             while block := content.read(_BLOCK):
+                digest.update(block)
                 out.write(block)
-        self.files[path] = DebFile(path, source, member.size, bool(member.mode & stat.S_IXUSR))
+        is_executable = bool(member.mode & stat.S_IXUSR)
+        self.files[path] = DebFile(path, source, member.size, is_executable, digest.hexdigest(), _read_elf(source))
+
+
+def _read_elf(file: Path) -> Elf | None:
+    with open_input(file, SHIPPED) as stream:
+        is_native = is_elf(stream.read(len(MAGIC)))
+        stream.seek(0)
+        try:
+            return read_elf(stream) if is_native else None
+        except Damaged:
+            return None
 
 
 def _why_no_path(path: str) -> str | None:

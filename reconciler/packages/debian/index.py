@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from reconciler.packages.debian.relations import Relation, parse_relations
+from reconciler.packages.debian.relations import Relation, compare_versions, parse_relations
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -38,8 +38,10 @@ _FACTS = (
 _UNREAD = re.compile(
     rb"^(?!(?:%b):)[^ \t\n][^\n]*\n(?:[ \t][^\n]*\n)*" % "|".join((*_FACTS, *RELATIONS)).encode(), re.MULTILINE
 )
-_NAME = re.compile(r"^Package: *(\S+)$", re.MULTILINE)
-_PROVIDES = re.compile(r"^Provides: *(.+)$", re.MULTILINE)
+# Each begins with letters of its own, by which it is found some ten times faster than by the beginning of any line.
+_NAME = re.compile(r"\n\nPackage: *(\S+)")
+_PROVIDES = re.compile(r"\nProvides: *(.+)")
+_ESSENTIAL = re.compile(r"\nEssential: yes\n")
 _FIELD = re.compile(r"^([A-Za-z0-9-]+): *(.*)$", re.MULTILINE)
 _PRIORITIES = ("required", "important", "standard", "optional", "extra")
 _POOL = re.compile(r"(?!/)(?:(?!\.\.?/)[A-Za-z0-9][A-Za-z0-9+.~_%:-]*/)*[A-Za-z0-9][A-Za-z0-9+.~_%:-]*\.deb")
@@ -74,6 +76,11 @@ class Stanza:
     def size(self) -> int:
         """Bytes of the .deb."""
         return int(self.fields.get("Size", "0"))
+
+    @property
+    def suite(self) -> str | None:
+        """The suite that has it, of an index that was put together (`add_updates`), if it is not the first."""
+        return self.fields.get("Suite")
 
     @property
     def is_essential(self) -> bool:
@@ -120,8 +127,11 @@ class PackageIndex:
     """The packages of one suite, component and architecture."""
 
     def __init__(self, text: str) -> None:
-        self._text = text
-        self._starts = {match[1]: match.start() for match in reversed([*_NAME.finditer(text)])}
+        self.text = text
+        first = re.match(r"Package: *(\S+)", text)
+        self._starts = {first[1]: 0} if first else {}
+        for match in _NAME.finditer(text):
+            self._starts.setdefault(match[1], match.start() + 2)
         self._stanzas: dict[str, Stanza | None] = {}
 
     def __len__(self) -> int:
@@ -138,6 +148,12 @@ class PackageIndex:
             start = self._starts.get(name)
             self._stanzas[name] = None if start is None else self._read(start)
         return self._stanzas[name]
+
+    def span(self, name: str) -> tuple[int, int]:
+        """Return where the text of a package begins and ends, the empty line behind it included; KeyError."""
+        start = self._starts[name]
+        end = self.text.find("\n\n", start)
+        return start, end + 2 if end >= 0 else len(self.text)
 
     def candidates(self, relation: Relation) -> list[Stanza]:
         """
@@ -156,7 +172,7 @@ class PackageIndex:
 
     def essentials(self) -> Iterable[Stanza]:
         """Yield what every system has."""
-        for match in re.finditer(r"^Essential: yes$", self._text, re.MULTILINE):
+        for match in _ESSENTIAL.finditer(self.text):
             yield self._read(self._start_of(match.start()))
 
     def _rank(self, stanza: Stanza) -> tuple[bool, bool, int, tuple[int, int, int]]:
@@ -168,7 +184,7 @@ class PackageIndex:
         stanza = self._starts[name]
         is_named = re.compile(rf"(?<![a-z0-9+.-]){re.escape(name)}(?![a-z0-9+.-])").search
         offset = 0
-        while (offset := self._text.find(name, offset, stanza)) >= 0:
+        while (offset := self.text.find(name, offset, stanza)) >= 0:
             start = self._start_of(offset)
             places = [
                 (start, RELATIONS.index(label), match.start())
@@ -181,25 +197,48 @@ class PackageIndex:
         return stanza, -1, 0
 
     def _start_of(self, offset: int) -> int:
-        blank = self._text.rfind("\n\n", 0, offset)
+        blank = self.text.rfind("\n\n", 0, offset)
         return 0 if blank < 0 else blank + 2
 
     @cached_property
     def _providers(self) -> Mapping[str, list[str]]:
         """Name → the packages that provide it; read once, from all stanzas that provide something."""
         providers: dict[str, list[str]] = defaultdict(list)
-        name_at = self._text.rfind
-        for match in _PROVIDES.finditer(self._text):
+        name_at = self.text.rfind
+        for match in _PROVIDES.finditer(self.text):
             start = name_at("\nPackage:", 0, match.start()) + 1
-            owner = self._text[start : self._text.find("\n", start)].partition(":")[2].strip()
+            owner = self.text[start : self.text.find("\n", start)].partition(":")[2].strip()
             for item in match[1].split(","):
                 providers[item.partition("(")[0].partition(":")[0].strip()].append(owner)
         return providers
 
     def _read(self, start: int) -> Stanza:
-        end = self._text.find("\n\n", start)
-        fields = dict(_FIELD.findall(self._text, start, end if end >= 0 else len(self._text)))
+        end = self.text.find("\n\n", start)
+        fields = dict(_FIELD.findall(self.text, start, end if end >= 0 else len(self.text)))
         return Stanza(fields["Package"], fields)
+
+
+def add_updates(index: PackageIndex, updates: PackageIndex, suite: str) -> PackageIndex:
+    """Return an index with what a suite of updates has newer, or in addition, in its place."""
+    pieces: list[str] = []
+    added: list[str] = []
+    newer: dict[int, tuple[int, str]] = {}
+    for name in updates.names:
+        update, present = updates.stanza(name), index.stanza(name)
+        assert update is not None
+        start, end = updates.span(name)
+        text = f"{updates.text[start:end].rstrip()}\nSuite: {suite}\n\n"
+        if present is None:
+            added.append(text)
+        elif compare_versions(update.version, present.version) > 0:
+            first, last = index.span(name)
+            newer[first] = last, text
+    position = 0
+    for first, (last, text) in sorted(newer.items()):
+        pieces += [index.text[position:first], text]
+        position = last
+    rest = index.text[position:].rstrip("\n")
+    return PackageIndex("".join([*pieces, f"{rest}\n\n" if rest else "", *added]).rstrip("\n") + "\n")
 
 
 def reduce_index(text: bytes) -> str:

@@ -15,13 +15,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import PackageError
-from reconciler.base.inputs import SHIPPED, open_input, read_input
 from reconciler.base.patterns import matcher
-from reconciler.packages.inspect.elf import Damaged, read_elf
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from reconciler.packages.debian.archive import Deb, DebFile
     from reconciler.packages.inspect.elf import Elf
@@ -29,7 +26,6 @@ if TYPE_CHECKING:
 TRIPLET = "x86_64-linux-gnu"
 _LIBRARY_FOLDERS = ("lib", "usr/lib", f"lib/{TRIPLET}", f"usr/lib/{TRIPLET}", "usr/local/lib", "lib64", "usr/lib64")
 _PROGRAM_FOLDERS = ("bin", "sbin", "usr/bin", "usr/sbin", "usr/games", "usr/local/bin")
-_MAGIC = b"\x7fELF"
 _MAX_LINKS = 20
 
 SLIM = (
@@ -77,14 +73,15 @@ class LayerFile:
     """In the system of Debian: usr/lib/x86_64-linux-gnu/libz.so.1.2.13."""
 
     package: str
-    source: Path
-    size: int
-    is_executable: bool
-    elf: Elf | None
+    file: DebFile
+
+    @property
+    def elf(self) -> Elf | None:
+        return self.file.elf
 
 
 @dataclass(frozen=True)
-class Layer:
+class DebianLayer:
     """All files of a layer, and what is to be told about it."""
 
     files: tuple[LayerFile, ...]
@@ -102,7 +99,7 @@ def make_layer(
     slim: bool = False,
     exclude: Sequence[str] = (),
     keep: Sequence[str] = (),
-) -> Layer:
+) -> DebianLayer:
     """
     Return the files of a layer. `exclude` and `keep` are patterns as in .gitignore over Debian's paths; what is kept is stronger.
 
@@ -115,22 +112,19 @@ def make_layer(
     for origin, package, file in system.files():
         if is_left_out(origin) and not is_kept(origin):
             continue
-        elf = system.elf(file)
-        path = origin if tree else flat_path(origin, elf)
-        candidate = LayerFile(path, origin, package, file.source, file.size, file.is_executable, elf)
+        path = origin if tree else flat_path(origin, file.elf, system.needed)
+        candidate = LayerFile(path, origin, package, file)
         rival = placed.get(path)
         if rival is None or _is_preferred(candidate, rival):
             placed[path] = candidate
-        elif not _is_preferred(rival, candidate) and read_input(rival.source, SHIPPED) != read_input(
-            file.source, SHIPPED
-        ):
+        elif not _is_preferred(rival, candidate) and rival.file.sha256 != file.sha256:
             clashes.append(f"{path}: {rival.origin} of {rival.package}, {origin} of {package}")
     if clashes:
         hint = "leave one out by `exclude:`, or keep Debian's paths by `layout: tree`"
         raise PackageError("E456", "two files of Debian packages have one place", hint=hint, detail=tuple(clashes[:20]))
     files = tuple(placed[path] for path in sorted(placed))
     undone = {deb.name: deb.undone for deb in debs if deb.undone}
-    return Layer(files, undone, tuple(system.omitted))
+    return DebianLayer(files, undone, tuple(system.omitted))
 
 
 def _left_out(*, slim: bool, exclude: Sequence[str]) -> Callable[[str], bool]:
@@ -146,11 +140,22 @@ def _left_out(*, slim: bool, exclude: Sequence[str]) -> Callable[[str], bool]:
     return is_left_out
 
 
-def flat_path(origin: str, elf: Elf | None) -> str:
-    """Return where a file goes in the flat layout."""
+def is_on_path(origin: str) -> bool:
+    """Say whether a file lies where Debian's linker looks by itself."""
+    return posixpath.dirname(origin) in _LIBRARY_FOLDERS
+
+
+def flat_path(origin: str, elf: Elf | None, needed: Collection[str] = ()) -> str:
+    """
+    Return where a file goes in the flat layout.
+
+    What others need goes to `lib/` even if they would find it by an RPATH of Debian's, which leads nowhere in a layer.
+    """
     folder, name = posixpath.split(origin)
-    if elf is not None and elf.soname is not None and _is_linked(folder, elf.soname):
+    if elf is not None and elf.soname is not None and (elf.soname in needed or _is_linked(folder, elf.soname)):
         return f"lib/{elf.soname}"
+    if elf is not None and elf.soname is None and name in needed:
+        return f"lib/{name}"
     if folder in _PROGRAM_FOLDERS:
         return f"bin/{name}"
     for prefix in (f"usr/lib/{TRIPLET}/", f"lib/{TRIPLET}/", "usr/lib/", "lib/", "usr/local/lib/"):
@@ -182,11 +187,13 @@ class _System:
         self._files: dict[str, tuple[str, DebFile]] = {}
         self._links: dict[str, tuple[str, str]] = {}
         self._below: defaultdict[str, list[str]] = defaultdict(list)
-        self._elves: dict[Path, Elf | None] = {}
         self.omitted: list[tuple[str, str]] = []
         for deb in debs:
             self._files |= {file.path: (deb.name, file) for file in deb.files}
             self._links |= {path: (deb.name, target) for path, target in deb.links}
+        self.needed = {name for _, file in self._files.values() if file.elf for name in file.elf.needed}
+        """What any of the files needs by its SONAME."""
+
         for path in self._files:
             for folder in _parents(path):
                 self._below[folder].append(path)
@@ -199,25 +206,13 @@ class _System:
             final = self._follow(target)
             if final in self._files:
                 file = self._files[final][1]
-                if self.elf(file) is None or posixpath.dirname(path) in _PROGRAM_FOLDERS:
+                if file.elf is None or posixpath.dirname(path) in _PROGRAM_FOLDERS:
                     yield path, package, file
             elif final in self._below:
                 for inner in self._below[final]:
                     yield path + inner.removeprefix(final), package, self._files[inner][1]
             else:
                 self.omitted.append((path, target))
-
-    def elf(self, file: DebFile) -> Elf | None:
-        """Return what a file needs and offers, if it is an ELF file that can be read."""
-        if file.source not in self._elves:
-            with open_input(file.source, SHIPPED) as stream:
-                is_elf = stream.read(len(_MAGIC)) == _MAGIC
-                stream.seek(0)
-                try:
-                    self._elves[file.source] = read_elf(stream) if is_elf else None
-                except Damaged:
-                    self._elves[file.source] = None
-        return self._elves[file.source]
 
     def _follow(self, path: str) -> str:
         """Return where a path ends, links on the way included."""

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 MIRROR = "UDFS_DEBIAN_MIRROR"
 """The variable with the address below which ``dists/`` and ``pool/`` lie."""
 
+SECURITY_MIRROR = "UDFS_DEBIAN_SECURITY_MIRROR"
+"""The same for the suites of security updates, which lie apart."""
+
 KEYRING = "UDFS_DEBIAN_KEYRING"
 _KEYRINGS = ("/usr/share/keyrings/debian-archive-keyring.gpg", "/etc/apt/keyrings/debian-archive-keyring.gpg")
 _SOURCES = Path("/etc/apt")
@@ -88,8 +91,7 @@ class Mirror:
         if (content := self.cache.get(sha256)) is not None:
             return content
         with self.cache.workspace() as folder:
-            self._fetch(path, folder, f"package '{name}'")
-            file = folder / path.rpartition("/")[2]
+            file = self._download(path, folder, f"package '{name}'")
             try:
                 return self.cache.put(file, sha256)
             except PackageError as error:
@@ -141,10 +143,16 @@ class Mirror:
         return text
 
     def _fetch(self, path: str, folder: Path, called: str) -> bytes:
-        """Return what lies below the mirror's address; it stays in `folder` under its own name."""
-        remote = Remote.at(f"{self.address.rstrip('/')}/{path}", None)
+        """Return what lies below the mirror's address."""
+        return read_input(self._download(path, folder, called), SHIPPED)
+
+    def _download(self, path: str, folder: Path, called: str) -> Path:
+        """Put what lies below the mirror's address into a folder."""
+        # Versions have signs that no file of an index of wheels has: ~, and a colon's %3a.
+        file = re.sub(r"[^A-Za-z0-9_.+-]", "-", path.rpartition("/")[2])
+        remote = Remote(file, f"{self.address.rstrip('/')}/{path}", None)
         try:
-            return read_input(self.downloads.fetch(remote, folder), SHIPPED)
+            return self.downloads.fetch(remote, folder)
         except PackageError as error:
             said = error.problems[0].message
             if "answers 404" not in said and "cannot be fetched: No such file" not in said:
@@ -160,43 +168,47 @@ class Mirror:
             raise PackageError("E454", f"the mirror does not have the {called}", hint=hint, detail=(path,)) from error
 
 
-def find_mirror(env: Mapping[str, str], sources: Path = _SOURCES) -> str:
+def find_mirror(env: Mapping[str, str], sources: Path = _SOURCES, *, security: bool = False) -> str:
     """
     Return the address of the machine's mirror: of the variable, or the one that apt uses here.
 
     Raises E454 where there is none; none is built in.
     """
-    if address := env.get(MIRROR):
+    variable, ending = (SECURITY_MIRROR, "/debian-security") if security else (MIRROR, "/debian")
+    if address := env.get(variable):
         return address
-    for path in (sources / "sources.list", *sorted((sources / "sources.list.d").glob("*"))):
+    # Who names a mirror means its day: updates of another day come only from a mirror that is named as well.
+    files = (sources / "sources.list", *sorted((sources / "sources.list.d").glob("*")))
+    for path in () if security and env.get(MIRROR) else files:
         try:
             text = read_input(path, REQUIREMENTS).decode("utf-8", "replace")
         except OSError:
             continue
-        if (address := next(_addresses(text), None)) is not None:
+        if (address := next(_addresses(text, ending), None)) is not None:
             return address
-    hint = f"set {MIRROR} to the address below which a mirror of Debian has dists/ and pool/"
-    raise PackageError("E454", "no mirror of Debian is known on this machine", hint=hint)
+    what = "Debian's security updates" if security else "Debian"
+    hint = f"set {variable} to the address below which a mirror of {what} has dists/ and pool/"
+    raise PackageError("E454", f"no mirror of {what} is known on this machine", hint=hint)
 
 
-def _addresses(text: str) -> Iterator[str]:
+def _addresses(text: str, ending: str) -> Iterator[str]:
     """Yield the addresses of Debian's own suites in a file of apt's, of either form (sources.list(5))."""
     for match in _LINE.finditer(text):
-        if _is_debian(match["address"], match["components"].split()):
+        if _is_debian(match["address"], match["components"].split(), ending):
             yield match["address"]
     for paragraph in re.split(r"\n\s*\n", text):
         fields = dict(re.findall(r"^([A-Za-z-]+):[ \t]*(.*)$", paragraph, re.MULTILINE))
         if "deb" in fields.get("Types", "").split() and fields.get("Enabled", "yes") != "no":
             for address in fields.get("URIs", "").split():
-                if _is_debian(address, fields.get("Components", "").split()):
+                if _is_debian(address, fields.get("Components", "").split(), ending):
                     yield address
 
 
-def _is_debian(address: str, components: Iterable[str]) -> bool:
+def _is_debian(address: str, components: Iterable[str], ending: str) -> bool:
     return (
         "main" in components
         and re.match(r"(https?|file):", address) is not None
-        and address.rstrip("/").endswith("/debian")
+        and address.rstrip("/").endswith(ending)
     )
 
 

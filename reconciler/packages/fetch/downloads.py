@@ -191,6 +191,8 @@ class Downloads:
     def _get(self, url: str, headers: Mapping[str, str] = _AS_IT_IS) -> requests.Response:
         auth = self._credentials(url)
         answer = self.session.get(url, stream=True, timeout=self.timeout, auth=auth, headers=dict(headers))
+        if not answer.ok:
+            answer.close()  # its body is not read
         answer.raise_for_status()
         return answer
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from reconciler.manifest.runtimes import Runtime
 
-FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+!-]{0,250}\Z")
+FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+!~-]{0,250}\Z")
 
 
 @dataclass(frozen=True)

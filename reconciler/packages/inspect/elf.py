@@ -88,6 +88,47 @@ def read_elf(stream: BinaryIO) -> Elf:
     return Elf(elf.bits, machine, _KINDS.get(elf.kind, str(elf.kind)), **facts)  # type: ignore[arg-type]
 
 
+@dataclass(frozen=True)
+class SearchPath:
+    """The text of RUNPATH or RPATH, where it lies in a file."""
+
+    offset: int
+    text: str
+    is_shared: bool
+    """Whether another name may lie within it, as linkers fold names that end alike."""
+
+
+def find_search_path(stream: BinaryIO) -> SearchPath | None:
+    """
+    Return the one search path of an ELF file; None where it has none, or several; raises `Damaged`.
+
+    Names of symbols are looked at up to the table of strings, before which GNU ld, gold, lld and patchelf put them.
+    """
+    elf = _File(stream)
+    dynamic = _dynamic(elf)
+    values = [value for tag, value in dynamic.tags if tag in (_RPATH, _RUNPATH)]
+    start, size = dynamic.place(_STRTAB), dict(dynamic.tags).get(_STRSZ, 0)
+    if len(values) != 1 or start is None or size > _MAX_STRINGS:
+        return None
+    first, text = values[0], _Strings(elf.bytes(start, size)).text(values[0])
+    within = range(first, first + len(text.encode()) + 1)
+    names = _symbol_names(elf, dynamic, start)
+    names += [value for tag, value in dynamic.tags if tag in (_NEEDED, _SONAME)]
+    return SearchPath(start + first, text, any(name in within for name in names))
+
+
+def _symbol_names(elf: _File, dynamic: _Dynamic, strings: int) -> list[int]:
+    """Return where in the table of strings, which begins at `strings`, the names of symbols begin."""
+    symtab = dynamic.place(_SYMTAB)
+    if symtab is None:
+        return []
+    form = "I20x" if elf.bits == 64 else "I12x"
+    count = (strings - symtab) // struct.calcsize(f"<{form}")
+    if not 0 < count <= _MAX_SYMBOLS:
+        raise Damaged("its table of symbols does not lie before its table of strings")
+    return [name for (name,) in elf.table(symtab, form, count)]
+
+
 def version_key(name: str) -> tuple[str, tuple[int, ...] | None]:
     """Split a symbol version: ``GLIBC_2.14`` is ``("GLIBC", (2, 14))``; ``GLIBC_PRIVATE`` has no number."""
     family, _, number = name.partition("_")

@@ -159,11 +159,16 @@ may have another.
 # --- One file -------------------------------------------------------------------------------------------------------------
 
 
-def misfits(facts: FileFacts, runtime: Runtime) -> Iterator[FileFinding]:
-    """Yield why native files do not load in a runtime; a warning where they are such as nothing may ever load."""
+def misfits(facts: FileFacts, runtime: Runtime, *, has_programs: bool = False) -> Iterator[FileFinding]:
+    """
+    Yield why native files do not load in a runtime; a warning where they are such as nothing may ever load.
+
+    With `has_programs` those are programs that will be run.
+    """
     for judge in (_machines, _musl, _versions, _unicode):
         for loaded in (True, False):
-            finding = judge([native for native in facts.natives if native.is_loaded is loaded], facts, runtime)
+            natives = [native for native in facts.natives if (native.is_loaded or has_programs) is loaded]
+            finding = judge(natives, facts, runtime)
             if finding:
                 yield finding if loaded else replace(finding, severity="warning")
 

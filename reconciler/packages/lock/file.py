@@ -80,6 +80,16 @@ class Inputs(Section, frozen=True, kw_only=True):
     prefer_binary: Flag = False
     pre_release: Flag = False
     no_deps: Flag = False
+    debian: list[Text] = field(default_factory=list)
+    """Debian packages of the manifest."""
+
+    suite: Text | None = None
+    """Of Debian, by its code name; only where there are packages of it."""
+
+    base: list[Text] = field(default_factory=list)
+    """Debian packages that the system has."""
+
+    recommends: Flag = False
 
     def differences(self, now: Inputs) -> Iterator[str]:
         """Say what has changed since, a sentence each."""
@@ -108,8 +118,14 @@ class BuiltFrom(Section, frozen=True, kw_only=True):
     """The source archive's name, or the path of an archive or project in the manifest's folder."""
 
     sha256: Sha256
+    """Of the archive, or of the project's tree."""
+
     size: Size | None = None
+    """Bytes of an archive."""
+
     index: Text | None = None
+    """Where the archive came from, as for a wheel."""
+
     built_with: Text
     """The builder and the tools whose versions decide the bytes."""
 
@@ -124,6 +140,8 @@ class Locked(Section, frozen=True, kw_only=True):
     """The distribution, normalised."""
 
     version: Text
+    """Its version."""
+
     file: Text
     """The wheel's file name."""
 
@@ -131,6 +149,8 @@ class Locked(Section, frozen=True, kw_only=True):
     """By which of its tags it loads."""
 
     sha256: Sha256
+    """Of the wheel; what is fetched is held to it."""
+
     size: Size | None = None
     """Bytes; absent if the index did not say."""
 
@@ -141,6 +161,8 @@ class Locked(Section, frozen=True, kw_only=True):
     """Of a wheel in the manifest's folder."""
 
     source: BuiltFrom | None = None
+    """Of a wheel that was built here."""
+
     carries: Text | None = None
     """The one library that is taken out of it, of a wheel that is not shipped itself."""
 
@@ -155,6 +177,68 @@ class Locked(Section, frozen=True, kw_only=True):
         """What it is in its group."""
         return self.name if self.carries is None else f"{self.carries} of {self.name}"
 
+    @property
+    def reason(self) -> str:
+        """Where it comes from, and who wants it, for people; nothing where that is not known."""
+        built = [f"built from {self.source.file}"] if self.source else []
+        users = [f"required: {', '.join(self.requirements)}"] if self.requirements else []
+        users = users or ([f"needed by {', '.join(self.needed_by)}"] if self.needed_by else [])
+        return ", ".join(built + users)
+
+
+class LockedRelease(Section, frozen=True, kw_only=True):
+    """A release of a Debian suite, as it was when the lock was made."""
+
+    suite: Text
+    """Its code name: bookworm, or bookworm-security for its security updates."""
+
+    date: Text
+    """In UTC, as ISO 8601 writes it."""
+
+    sha256: Sha256
+    """Of its InRelease."""
+
+    signed: Flag = True
+    """false: nobody checked the signature (`--allow-unsigned`)."""
+
+
+class LockedDeb(Section, frozen=True, kw_only=True):
+    """One Debian package of a group."""
+
+    name: Text
+    """Of the binary package."""
+
+    version: Text
+    """As Debian writes it, epoch and revision included."""
+
+    architecture: Text
+    """amd64, or all for what is the same on every machine."""
+
+    file: Text
+    """Its path below a mirror's address."""
+
+    sha256: Sha256
+    """Of the .deb, as the suite's index states it; what is fetched is held to it."""
+
+    size: Size
+    """Bytes of the .deb."""
+
+    suite: Text | None = None
+    """The suite that has it, where that is not the group's: bookworm-security."""
+
+    because: Text | None = None
+    """The package that needs it; absent of one that the manifest asks for."""
+
+    @property
+    def title(self) -> str:
+        """What it is in its group."""
+        return f"{self.name} (Debian)"
+
+    @property
+    def reason(self) -> str:
+        """Who wants it, for people."""
+        return f"needed by {self.because}" if self.because else "named in the manifest"
+
 
 class Group(Section, frozen=True, kw_only=True):
     """A package of the manifest for one runtime."""
@@ -163,14 +247,34 @@ class Group(Section, frozen=True, kw_only=True):
     """Of the group's text, in the file: what a merge put together, or a hand changed, is no lock that was made."""
 
     inputs: Inputs
+    """What it was resolved for."""
+
     files: list[Locked]
+    """The wheels, sorted by name."""
+
+    releases: list[LockedRelease] = field(default_factory=list)
+    """Of the suites that Debian packages were chosen from."""
+
+    debs: list[LockedDeb] = field(default_factory=list)
+    """The Debian packages that the manifest names, and what those need."""
+
+    provided: list[Text] = field(default_factory=list)
+    """SONAMEs of the libraries in the Debian packages that `base` names, and in what those need."""
+
+    @property
+    def entries(self) -> list[Locked | LockedDeb]:
+        """Everything that is locked of it."""
+        return [*self.files, *self.debs]
 
 
 class Lock(Section, frozen=True, kw_only=True):
     """The whole file."""
 
     format: Literal["udfs.lock/1"] = FORMAT
+    """An older udfs refuses what it does not know."""
+
     packages: dict[Label, dict[RuntimeTag, Group]] = field(default_factory=dict)
+    """Package of the manifest → runtime → what it comes to."""
 
     def group(self, package: str, runtime: str) -> Group | None:
         return self.packages.get(package, {}).get(runtime)
@@ -200,7 +304,10 @@ def salvage_lock(content: bytes, shown: str = NAME) -> Lock:
     """
     lock, _ = _read(_OTHER_SIDE.sub(b"", _MARK.sub(b"", content)).removeprefix(b"\xef\xbb\xbf"), shown)
     return _map_groups(
-        lock, lambda group: replace(group, checksum=None, files=[replace(wheel, size=None) for wheel in group.files])
+        lock,
+        lambda group: replace(
+            group, checksum=None, files=[replace(wheel, size=None) for wheel in group.files], debs=[], provided=[]
+        ),
     )
 
 
@@ -249,12 +356,12 @@ _SETTLE = ("run `", Command("lock"), "`: it settles the lock, and keeps what sti
 _AGAIN = ("run `", Command("lock"), "`: it writes the lock anew, and keeps the versions that it can still read")
 
 
-def locate_file(content: bytes, shown: str, package: str, runtime: str, index: int) -> Position:
-    """Return where a lock that was read has its `index`-th file of a group."""
+def locate_file(content: bytes, shown: str, package: str, runtime: str, index: int, section: str = "files") -> Position:
+    """Return where a lock that was read has its `index`-th file of a group, or the `index`-th entry of another section."""
     document = Document(shown)
     with suppress(TooManyProblems):
         read_document(content, document)
-    return document.position(document.find("packages", package, runtime, "files", index)[0])
+    return document.position(document.find("packages", package, runtime, section, index)[0])
 
 
 def dump_lock(lock: Lock) -> str:
@@ -274,8 +381,17 @@ def _body(group: Group) -> Iterator[str]:
     yield from _entries(as_written(group.inputs), "        ")
     yield "      files:\n" if group.files else "      files: []\n"
     for wheel in sorted(group.files, key=lambda locked: (locked.name, locked.file)):
-        text = "".join(_entries(as_written(wheel), " " * 10))
-        yield f"        - {text.lstrip()}"
+        yield from _list_entry(wheel)
+    for key, values in (("releases", group.releases), ("debs", group.debs)):
+        yield f"      {key}:\n" if values else ""
+        for entry in values:
+            yield from _list_entry(entry)
+    yield from _entries({"provided": group.provided} if group.provided else {}, "      ")
+
+
+def _list_entry(section: Section) -> Iterator[str]:
+    text = "".join(_entries(as_written(section), " " * 10))
+    yield f"        - {text.lstrip()}"
 
 
 def _entries(values: Mapping[str, Any], indent: str) -> Iterator[str]:
@@ -312,14 +428,14 @@ class LockChange:
 
     package: str
     runtime: str
-    before: Locked | None
-    after: Locked | None
+    before: Locked | LockedDeb | None
+    after: Locked | LockedDeb | None
 
     @property
     def name(self) -> str:
-        wheel = self.after or self.before
-        assert wheel is not None
-        return wheel.title
+        entry = self.after or self.before
+        assert entry is not None
+        return entry.title
 
 
 def compare_locks(old: Lock, new: Lock) -> tuple[LockChange, ...]:
@@ -330,7 +446,8 @@ def compare_locks(old: Lock, new: Lock) -> tuple[LockChange, ...]:
     changes: list[LockChange] = []
     for pair in sorted(pairs):
         before, after = (
-            {wheel.title: wheel for wheel in group.files} if (group := lock.group(*pair)) else {} for lock in (old, new)
+            {entry.title: entry for entry in group.entries} if (group := lock.group(*pair)) else {}
+            for lock in (old, new)
         )
         for name in sorted({*before, *after}):
             was, now = before.get(name), after.get(name)

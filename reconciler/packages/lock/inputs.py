@@ -26,6 +26,7 @@ from reconciler.manifest.requirements import (
     read_requirement_lines,
     why_not_a_constraint,
 )
+from reconciler.manifest.suites import fitting_suite
 from reconciler.packages import content
 from reconciler.packages.build.sources import tree_digest
 from reconciler.packages.lock.file import Inputs
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from reconciler.manifest.load import Loaded
-    from reconciler.manifest.model import Build
+    from reconciler.manifest.model import Build, Package
     from reconciler.manifest.runtimes import Runtime
 
 _MAX_FILES = 100
@@ -62,11 +63,13 @@ def read_requests(loaded: Loaded) -> list[LockRequest]:
     """Return what is to be resolved: each package with requirements, for each runtime that uses it."""
     requests: list[LockRequest] = []
     problems: list[Problem] = []
+    # What nothing uses yet is for the runtime of functions that name none, where a service has such.
+    usual = [loaded.runtime] if loaded.manifest.python else []
     for package, declared in loaded.manifest.packages.items():
         if not declared.is_locked:
             continue
-        users = [name for name, function in loaded.manifest.functions.items() if package in function.packages]
-        for runtime in dict.fromkeys([loaded.code[name].runtime for name in users] or [loaded.runtime]):
+        users = [runtime for name, runtime in loaded.package_runtimes if name == package]
+        for runtime in users or usual:
             try:
                 requests.append(read_request(loaded, package, runtime))
             except InvalidManifest as error:
@@ -118,6 +121,10 @@ def read_request(loaded: Loaded, package: str, runtime: Runtime) -> LockRequest:
         prefer_binary=declared.prefer_binary or "--prefer-binary" in reader.switches,
         pre_release=declared.pre_release or "--pre" in reader.switches,
         no_deps=declared.no_deps,
+        debian=list(declared.debian),
+        suite=_suite(declared, runtime),
+        base=sorted(declared.base),
+        recommends=declared.recommends,
     )
     requirements, constraints = tuple(reader.requirements.values()), tuple(reader.constraints.values())
     return LockRequest(
@@ -156,13 +163,15 @@ class _Reader:
             assert isinstance(requirement, PackageRequirement)  # the manifest's own checks have read it
             self.carried[library.library] = requirement
             self.places[f"library {library.library}"] = self._at("libraries", number)
-        is_empty = not (self.requirements or self.problems or declared.wheels or declared.libraries)
+        is_empty = not (self.requirements or self.problems or declared.wheels or declared.libraries or declared.debian)
         if declared.is_locked and is_empty:
             message = (
                 f"the package '{self.package}' names nothing to ship: '{declared.requirements_file}' requires nothing"
             )
             hint = "write a requirement into it, or remove the package"
             self.problems.append(Problem("E201", message, self._at("requirements_file"), hint))
+        for index, name in enumerate(declared.debian):
+            self.places[f"debian {name}"] = self._at("debian", index)
         for index, name in enumerate(declared.extra_index):
             self.places[f"extra_index {name}"] = self._at("extra_index", index)
         for name in declared.index:
@@ -249,6 +258,7 @@ class _Reader:
         """
         files = [
             *(("headers", path) for path in declared.headers),
+            *(("programs", path) for path in declared.programs),
             *(("libraries", path) for path in (*declared.libraries, *beside)),
         ]
         return {
@@ -283,6 +293,13 @@ class _Reader:
                 problem = Problem("E305", f"'{path}' cannot be read: {reason}", named_at)
             self.problems.append(problem)
             return None
+
+
+def _suite(declared: Package, runtime: Runtime) -> str | None:
+    """Return the suite of a package's Debian packages: the manifest's, else that of the runtime's system, else the newest that loads there."""
+    if not declared.debian:
+        return None
+    return declared.suite or runtime.platform.suite or fitting_suite(runtime.glibc)
 
 
 def _canonical(by_name: Mapping[str, str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ import re
 import sys
 import sysconfig
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -23,9 +23,11 @@ from reconciler.base.activity import activity
 from reconciler.base.errors import InterpreterError, InvalidManifest, PackageError, Problem, UdfsError
 from reconciler.base.hints import Command
 from reconciler.base.inputs import SHIPPED, copy_input
+from reconciler.base.words import did_you_mean
 from reconciler.manifest.runtimes import fitting_names, supported_tags, tags_of, why_not_loadable
 from reconciler.packages import content
 from reconciler.packages.build import BuildSource
+from reconciler.packages.build.build import install_programs
 from reconciler.packages.build.sources import copy_source
 from reconciler.packages.fetch import indexes
 from reconciler.packages.fetch.downloads import Downloads
@@ -40,7 +42,9 @@ from reconciler.packages.lock.workshop import Workshop, find_interpreter, packag
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import datetime
 
+    from reconciler.base.hints import Hint
     from reconciler.manifest.load import Loaded
     from reconciler.manifest.requirements import PackageRequirement
     from reconciler.manifest.runtimes import Runtime
@@ -48,6 +52,7 @@ if TYPE_CHECKING:
     from reconciler.packages.fetch.cache import Cache
     from reconciler.packages.fetch.gateway import Gateway
     from reconciler.packages.fetch.indexes import Remote
+    from reconciler.packages.lock.debian import DebianLocker
     from reconciler.packages.lock.inputs import LockRequest
     from reconciler.packages.lock.resolver import Distribution
 
@@ -71,20 +76,32 @@ def make_lock(
     env: Mapping[str, str],
     on_step: Callable[[str], None],
     on_warning: Callable[[Problem], None] = lambda problem: None,
+    now: datetime | None = None,
+    allow_unsigned: bool = False,
 ) -> Lock:
     """
     Resolve what the manifest requires, build what has no wheel, and return the lock.
 
     `on_warning` is told what a person should look at. Raises one error with the problems of all groups. Versions of `previous`
-    are kept where they still fit, so that a lock changes only where something asks for it.
+    are kept where they still fit, so that a lock changes only where something asks for it. `now` is what a release of Debian must not
+    have expired by; with `allow_unsigned` one is believed whose signature cannot be checked.
     """
     requests = read_requests(loaded)
     # Filled by the first who asks, and until then half empty to every other thread: uv's own package asks in each of ours.
     sysconfig.get_config_vars()
-    with Workshop(loaded, cache, env, on_step, on_warning) as workshop:
+    with ExitStack() as opened:
+        workshop = opened.enter_context(Workshop(loaded, cache, env, on_step, on_warning))
+        debian = None
+        if any(request.inputs.debian for request in requests):
+            from reconciler.packages.debian.suites import Mirrors
+            from reconciler.packages.lock.debian import DebianLocker
+
+            downloads = opened.enter_context(Downloads(indexes.pip_settings(env, Path(sys.prefix))))
+            assert now is not None  # who locks Debian packages has a clock
+            debian = DebianLocker(Mirrors(downloads, cache, env, allow_unsigned), now, on_step, on_warning)
         pool = ThreadPoolExecutor(_THREADS)
         try:
-            groups = list(pool.map(partial(_group, previous, workshop, upgrade), requests))
+            groups = list(pool.map(partial(_group, previous, workshop, upgrade, debian), requests))
         except BaseException:  # Ctrl-C above all: what runs is ended before anybody waits for it
             pool.shutdown(wait=False, cancel_futures=True)
             workshop.stop()
@@ -101,19 +118,26 @@ def make_lock(
     return Lock(packages=packages)
 
 
-def _group(previous: Lock, workshop: Workshop, upgrade: Upgrade, request: LockRequest) -> Group | UdfsError:
+def _group(
+    previous: Lock, workshop: Workshop, upgrade: Upgrade, debian: DebianLocker | None, request: LockRequest
+) -> Group | UdfsError:
     """Return what was resolved for a request, or the error, at a place of the manifest."""
     workshop.on_step(f"resolving {request.package} for {request.runtime.tag}")
     before = previous.group(request.package, request.runtime.tag)
     try:
         with activity("resolving") as resolving, resolving.at(f"{request.package} for {request.runtime.tag}"):
-            return _resolve(before, workshop, upgrade, request)
+            files = _resolve(before, workshop, upgrade, request) if request.requirements or request.carried else []
+            group = Group(inputs=request.inputs, files=files)
+            if debian is None or not request.inputs.debian:
+                return group
+            part = debian.lock(request, before, upgrade.names, everything=upgrade.everything)
+            return structs.replace(group, **part._asdict())
     except UdfsError as error:
         position = next(iter(request.places.values()), None)
         return PackageError.of(replace(problem, at=problem.at or position) for problem in error.problems)
 
 
-def _resolve(before: Group | None, workshop: Workshop, upgrade: Upgrade, request: LockRequest) -> Group:
+def _resolve(before: Group | None, workshop: Workshop, upgrade: Upgrade, request: LockRequest) -> list[Locked]:
     prefix = Path(sys.prefix)
     pip, sources = indexes.pip_settings(workshop.env, prefix), package_indexes(workshop.env, prefix, request)
     addresses = tuple(index.address for index in (*sources.every, *sources.sources.values()))
@@ -141,7 +165,7 @@ def _resolve(before: Group | None, workshop: Workshop, upgrade: Upgrade, request
     complete = [
         wheel if wheel.size is not None else structs.replace(wheel, size=sizes.get(wheel.sha256)) for wheel in wheels
     ]
-    return Group(inputs=request.inputs, files=sorted(complete, key=lambda wheel: (wheel.name, wheel.file)))
+    return sorted(complete, key=lambda wheel: (wheel.name, wheel.file))
 
 
 def _carriers(
@@ -218,12 +242,15 @@ def _with_failures(error: PackageError, gateway: Gateway) -> UdfsError:
 def _resolver(workshop: Workshop, request: LockRequest, workspace: Path, gateway: Gateway) -> Uv | Pex:
     env, tools, home = workshop.env, workshop.tools, workspace / "home"
     home.mkdir()
+    declared, programs = workshop.loaded.manifest.packages[request.package], workspace / "programs"
+    install_programs((workshop.loaded.folder / path for path in declared.build.programs), programs)
     uv, pip, pex = (workshop.cache.folder(name) for name in ("uv", "pip", "pex"))
     seen = {
         "UV_CACHE_DIR": str(uv),
         "PIP_CACHE_DIR": str(pip),
         **environments.for_resolver(env),
         "HOME": str(home),
+        "PATH": ":".join(filter(None, (str(programs), env.get("PATH")))),
         **gateway.variables(),
     }
     if not can_answer(request.runtime):
@@ -438,12 +465,14 @@ def parse_upgrade(names: Iterable[str], previous: Lock) -> Upgrade:
     """Read the names after ``--upgrade``, or all if there are none."""
     from packaging.utils import canonicalize_name
 
-    wished = frozenset(map(canonicalize_name, names))
     locked = {
-        wheel.name for runtimes in previous.packages.values() for group in runtimes.values() for wheel in group.files
+        entry.name for runtimes in previous.packages.values() for group in runtimes.values() for entry in group.entries
     }
+    # Names of Debian packages are taken as they are: libbz2-1.0.
+    wished = frozenset(name if name in locked else canonicalize_name(name) for name in names)
     unknown = sorted(wished - locked)
     if unknown:
-        hint = ("`", Command("lock", "--upgrade"), "` without a name upgrades everything")
+        everything: Hint = ("`", Command("lock", "--upgrade"), "` without a name upgrades everything")
+        hint = did_you_mean(unknown[0], locked) or everything
         raise PackageError("E483", f"the lock has no distribution '{unknown[0]}'", hint=hint)
     return Upgrade(everything=not wished, names=frozenset(map(str, wished)))

@@ -8,6 +8,7 @@ with exit code 3 and says what has changed.
 from __future__ import annotations
 
 import errno
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from reconciler.manifest.load import Loaded
-    from reconciler.packages.lock.file import Group, Lock, Locked
+    from reconciler.packages.lock.file import Group, Lock, Locked, LockedDeb
     from reconciler.packages.lock.inputs import LockRequest
 
 
@@ -132,6 +133,28 @@ def find_edited(loaded: Loaded, lock: Lock | None, requests: Sequence[LockReques
                 message = f"the lock was edited: '{file.name}' of '{pair[0]}' for {pair[1]} {reason}"
                 position = lockfile.locate_file(_content(loaded) or b"", lock_label(loaded), *pair, index)
                 yield Problem("E478", message, position, ("run `", Command("lock"), "` to write it anew"))
+        for index, deb in enumerate(group.debs):
+            if reason := _why_no_deb(deb, group):
+                message = f"the lock was edited: '{deb.name}' of '{pair[0]}' for {pair[1]} {reason}"
+                position = lockfile.locate_file(
+                    _content(loaded) or b"", lock_label(loaded), *pair, index, section="debs"
+                )
+                yield Problem("E478", message, position, ("run `", Command("lock"), "` to write it anew"))
+
+
+_POOL = re.compile(r"pool/(?:[A-Za-z0-9][A-Za-z0-9+.~_-]*/)+")
+
+
+def _why_no_deb(deb: LockedDeb, group: Group) -> str | None:
+    """Return what in the entry of a Debian package `udfs lock` cannot have written, or None."""
+    folder, _, file = deb.file.rpartition("/")
+    version = deb.version.partition(":")[2] or deb.version  # file names have no epoch
+    if not _POOL.fullmatch(f"{folder}/") or file != f"{deb.name}_{version}_{deb.architecture}.deb":
+        return f"has the file '{deb.file}', which is not that of version {deb.version}"
+    suites = {release.suite for release in group.releases}
+    if (deb.suite or group.inputs.suite) not in suites:
+        return f"is of the suite '{deb.suite}', of which the lock has no release"
+    return None
 
 
 def _why_not_ours(wheel: Locked, request: LockRequest) -> str | None:

@@ -83,10 +83,12 @@ def _variable_index(env: Mapping[str, str], name: str, position: Position | None
 
 def find_interpreter(env: Mapping[str, str], runtime: Runtime) -> Path:
     """Return the CPython of a runtime on this machine; raises InterpreterError where there is none."""
-    from reconciler.local.runner import InterpreterNotFound, locate
+    from reconciler.local.runner import RUNTIMES, InterpreterNotFound, locate
 
+    if runtime.interpreter not in RUNTIMES:
+        raise InterpreterError("E701", f"no {runtime.name} is looked for on this machine: nothing is built for it here")
     try:
-        return locate(runtime.tag, env).path
+        return locate(runtime.interpreter, env).path
     except InterpreterNotFound as error:
         raise InterpreterError("E701", str(error)) from error
 
@@ -136,6 +138,7 @@ class Workshop:
             constraints,
             tuple({**environments.passed_to_builds(self.env), **declared.build.environment}.items()),
             tuple(folder / path for path in declared.build.headers),
+            tuple(folder / path for path in declared.build.programs),
             tuple(folder / path for path in declared.library_files),
             tuple(folder / path for path in declared.build.libraries),
         )

@@ -35,7 +35,7 @@ from reconciler.packages.inspect.site import JOINING
 from reconciler.packages.pack.zips import Packed, make_entry, write_zip, zip_entries
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from reconciler.packages.content import Content
 from reconciler.packages.fetch.cache import Cache
@@ -120,13 +120,22 @@ def lay_out(wheels: Sequence[tuple[str, Sequence[Packed]]], shape: Shape) -> Arc
     The order of the wheels makes no difference.
     """
     chooser = Chooser(shape)
+    arranged = [
+        (wheel, list(_arrange(sorted(members, key=lambda entry: entry.name), chooser)))
+        for wheel, members in sorted(wheels, key=lambda entry: entry[0])
+    ]
+    kept, clashes = combine(arranged)
+    return ArchiveLayout(kept, chooser.left_out(), clashes, chooser.idle())
+
+
+def combine(sources: Iterable[tuple[str, Iterable[Packed]]]) -> tuple[tuple[Packed, ...], tuple[PathClash, ...]]:
+    """Return the members of several sources as those of one archive, and the paths for which they bring different files."""
     placed: dict[str, list[_Placed]] = defaultdict(list)  # by the path that systems without case would see
-    for wheel, members in sorted(wheels, key=lambda entry: entry[0]):
-        for member in _arrange(sorted(members, key=lambda entry: entry.name), chooser):
-            placed[member.name.lower()].append(_Placed(wheel, member))
-    clashes = [*_twins(placed), *_find_nested(placed)]
-    kept = tuple(candidates[0].member for _, candidates in sorted(placed.items()))
-    return ArchiveLayout(kept, chooser.left_out(), tuple(clashes), chooser.idle())
+    for source, members in sources:
+        for member in members:
+            placed[member.name.lower()].append(_Placed(source, member))
+    clashes = (*_twins(placed), *_find_nested(placed))
+    return tuple(candidates[0].member for _, candidates in sorted(placed.items())), clashes
 
 
 class Chooser:
@@ -287,7 +296,7 @@ def _pack(file: Path, wheels: Sequence[Content], shape: Shape, joined: Sequence[
     try:
         merged = lay_out([(wheel.path.name, tuple(zip_entries(wheel.path))) for wheel in wheels], shape)
         if merged.clashes:
-            raise _clash_error(merged.clashes)
+            raise clash_error("the wheels", merged.clashes, hint=_APART)
         with file.open("xb") as out:
             write_zip(out, [*merged.members, *join_packages(merged.members, joined)])
     except BadZipFile as error:
@@ -306,13 +315,17 @@ def join_packages(members: Sequence[Packed], packages: Sequence[str]) -> Iterato
             yield make_entry(init, JOINING)
 
 
-def _clash_error(clashes: Sequence[PathClash]) -> PackageError:
+_APART = "leave out `bundle`, or leave the file out with `exclude:` if nobody imports it"
+
+
+def clash_error(what: str, clashes: Sequence[PathClash], hint: str) -> PackageError:
+    """Return the error of sources that bring different files for one path."""
     first, more = clashes[0], clashes[_SHOWN:]
     lines = [f"{clash.path}: {' and '.join(clash.wheels)}" for clash in clashes[:_SHOWN]]
     return PackageError(
         "E424",
-        f"the wheels cannot be one archive: '{first.path}' is in {' and in '.join(first.wheels)}, with different content",
-        hint="leave out `bundle`, or leave the file out with `exclude:` if nobody imports it",
+        f"{what} cannot be one archive: '{first.path}' is in {' and in '.join(first.wheels)}, with different content",
+        hint=hint,
         detail=(*lines, *([f"and {len(more)} more"] if more else [])) if len(clashes) > 1 else (),
     )
 

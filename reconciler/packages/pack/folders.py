@@ -1,7 +1,8 @@
 """
 Folder archives, the same bytes wherever a folder of the manifest's is packed.
 
-All files are in it but what Python, editors and file managers leave beside them (`base.patterns`) and what `exclude` names. Order, dates, owners and permissions are fixed as in
+All files are in it but what Python, editors and file managers leave beside them, virtual environments and ``.env`` files (`base.patterns`), and
+what `exclude` names. Order, dates, owners and permissions are fixed as in
 `zips`; an executable file stays executable, and a text has its line ends, as in Git. Links, devices and names that systems read differently are
 refused, as they are in archives that somebody else packed (`members`).
 
@@ -13,19 +14,22 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
+import shutil
 import stat
 import tarfile
+import tempfile
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, BinaryIO
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from reconciler.base.errors import PackageError
 from reconciler.base.inputs import SHIPPED, open_input
+from reconciler.base.line_ends import take_census
 from reconciler.base.names import module_name, versioned_name
-from reconciler.base.patterns import is_litter, matcher
-from reconciler.packages.content import OwnPackage, why_no_source
+from reconciler.base.patterns import ENVIRONMENT_MARK, is_litter, matcher
+from reconciler.packages.content import OwnPackage, read_content, why_no_source
 from reconciler.packages.fetch.cache import reading
 from reconciler.packages.inspect.files import shorten
 from reconciler.packages.inspect.members import MAX_MEMBERS, why_not_a_member
@@ -37,6 +41,7 @@ if TYPE_CHECKING:
 
     from reconciler.base.line_ends import Rule
     from reconciler.manifest.model import Resource
+    from reconciler.packages.content import Content
     from reconciler.packages.fetch.cache import Cache
 
 _DATE = (1980, 1, 1, 0, 0, 0)
@@ -51,7 +56,9 @@ _BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
-class _File:
+class FileMember:
+    """A file that is to be a member of an archive."""
+
     name: str
     """In the archive."""
 
@@ -81,17 +88,32 @@ def pack_folder(resource: str, folder: Path, shown: str, declared: Resource, cac
         files = [
             _file(name, path, cache, declared.line_ends, is_executable(path)) for name, path in sorted(paths.items())
         ]
-        kind = "zip" if resource.lower().endswith(".zip") else "tar" if resource.lower().endswith(".tar") else "tar.gz"
+        kind = archive_kind(resource)
         recipe = ["folder", kind, [(file.name, file.executable, file.sha256) for file in files]]
 
         def make(workspace: Path) -> Path:
             archive = workspace / f"folder.{kind}"
-            with archive.open("xb") as out:
-                (_write_zip if kind == "zip" else _write_tar)(out, files, kind)
+            _write(archive, files, kind)
             return archive
 
         packed = pack_once(recipe, cache, lambda workspace: (make(workspace), (), ()))
         return PackedArchive(packed.content, chooser.left_out(), chooser.idle())
+
+
+def pack_files(files: Iterable[tuple[str, Content, bool]], cache: Cache) -> Content:
+    """Return a zip archive of files, from the cache or made now: of each its name there, its content, and whether it can be executed."""
+    members = [
+        FileMember(name, content.path, executable, content.sha256, content.size) for name, content, executable in files
+    ]
+    recipe = ["files", sorted((member.name, member.executable, member.sha256) for member in members)]
+
+    def make(workspace: Path) -> Path:
+        archive = workspace / "files.zip"
+        with archive.open("xb") as out:
+            write_file_zip(out, sorted(members, key=lambda member: member.name))
+        return archive
+
+    return pack_once(recipe, cache, lambda workspace: (make(workspace), (), ())).content
 
 
 def pack_package(folder: Path, shown: str, cache: Cache, is_versioned: bool) -> OwnPackage:
@@ -125,7 +147,58 @@ def pack_package(folder: Path, shown: str, cache: Cache, is_versioned: bool) -> 
     return OwnPackage(archive, packed.content, contents)
 
 
-def _write_stored(path: Path, files: Iterable[_File]) -> Path:
+def convert_line_ends(
+    archive: Content, kind: str, convert: Callable[[BinaryIO], Iterator[bytes]], workspace: Path
+) -> Content:
+    """
+    Return what a folder's archive would be were all its texts converted; it lies in a folder of its own in `workspace`.
+
+    `kind` is how it was packed: ``zip``, ``tar``, ``tar.gz``, or ``package`` for one of `pack_package`.
+    """
+    folder = Path(tempfile.mkdtemp(dir=workspace))
+    files = []
+    for number, (name, executable, stream) in enumerate(_read_members(archive.path, kind)):
+        whole, path = folder / f"{number}.member", folder / f"{number}.converted"
+        with stream, whole.open("xb") as out:
+            shutil.copyfileobj(stream, out, _BLOCK)
+        if not take_census(whole).is_binary:
+            with open_input(whole, SHIPPED) as text, path.open("xb") as out:
+                out.writelines(convert(text))
+        content = read_content(path if path.exists() else whole)
+        files.append(FileMember(name, content.path, executable, content.sha256, content.size))
+    converted = folder / archive.path.name
+    if kind == "package":
+        _write_stored(converted, files)
+    else:
+        _write(converted, files, kind)
+    return read_content(converted)
+
+
+def _read_members(path: Path, kind: str) -> Iterator[tuple[str, bool, IO[bytes]]]:
+    """Yield the files of an archive that was packed here: name, whether it can be executed, and what is in it."""
+    with open_input(path, SHIPPED) as file:
+        if kind in ("zip", "package"):
+            with ZipFile(file) as packed:
+                for entry in packed.infolist():
+                    yield entry.filename, bool(entry.external_attr >> 16 & 0o100), packed.open(entry)
+        else:
+            with tarfile.open(fileobj=file, mode="r:gz" if kind == "tar.gz" else "r:") as tar:
+                for member in tar:
+                    if (content := tar.extractfile(member)) is not None:
+                        yield member.name, bool(member.mode & 0o100), content
+
+
+def _write(path: Path, files: Sequence[FileMember], kind: str) -> None:
+    with path.open("xb") as out:
+        write_file_zip(out, files) if kind == "zip" else _write_tar(out, files, kind)
+
+
+def archive_kind(resource: str) -> str:
+    """Return how a folder is packed, by the end of the resource's name."""
+    return "zip" if resource.lower().endswith(".zip") else "tar" if resource.lower().endswith(".tar") else "tar.gz"
+
+
+def _write_stored(path: Path, files: Iterable[FileMember]) -> Path:
     members = []
     for file in files:
         with _open_checked(file) as read:
@@ -148,7 +221,8 @@ def _walk(
         raise error
 
     def is_left_out(path: str) -> bool:
-        return is_litter(path.rstrip("/").rpartition("/")[2]) and not is_wanted(path)
+        is_left = is_litter(path.rstrip("/").rpartition("/")[2]) or (folder / path / ENVIRONMENT_MARK).is_file()
+        return is_left and not is_wanted(path)
 
     seen: dict[str, str] = {}
     for above, folders, files in os.walk(folder, onerror=fail):
@@ -178,12 +252,13 @@ def _why_not(mode: int) -> str | None:
     return "is a symbolic link" if stat.S_ISLNK(mode) else "is neither a file nor a folder"
 
 
-def _file(name: str, path: Path, cache: Cache, rule: Rule | None = None, executable: bool = False) -> _File:
+def _file(name: str, path: Path, cache: Cache, rule: Rule | None = None, executable: bool = False) -> FileMember:
     content = cache.read_stored(path, rule)
-    return _File(name, content.path, executable, content.sha256, content.size)
+    return FileMember(name, content.path, executable, content.sha256, content.size)
 
 
-def _write_zip(out: IO[bytes], files: Sequence[_File], kind: str) -> None:
+def write_file_zip(out: IO[bytes], files: Sequence[FileMember]) -> None:
+    """Write a zip archive of files; raises E402 for one that is not what it was when it was hashed."""
     with ZipFile(out, "w") as archive:
         for file in files:
             info = ZipInfo(file.name, _DATE)
@@ -195,7 +270,7 @@ def _write_zip(out: IO[bytes], files: Sequence[_File], kind: str) -> None:
                     member.write(block)
 
 
-def _write_tar(out: IO[bytes], files: Sequence[_File], kind: str) -> None:
+def _write_tar(out: IO[bytes], files: Sequence[FileMember], kind: str) -> None:
     with ExitStack() as opened:
         if kind == "tar.gz":
             out = opened.enter_context(
@@ -209,12 +284,12 @@ def _write_tar(out: IO[bytes], files: Sequence[_File], kind: str) -> None:
                 archive.addfile(info, _Reader(read))  # type: ignore[arg-type]
 
 
-def _mode(file: _File) -> int:
+def _mode(file: FileMember) -> int:
     return 0o755 if file.executable else 0o644
 
 
 @contextmanager
-def _open_checked(file: _File) -> Iterator[Callable[[int], bytes]]:
+def _open_checked(file: FileMember) -> Iterator[Callable[[int], bytes]]:
     """Give what reads a file, and raise if it was not the one that was looked at."""
     digest = hashlib.sha256()
     with open_input(file.path, SHIPPED) as stream:

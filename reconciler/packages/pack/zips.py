@@ -12,7 +12,8 @@ import stat
 import struct
 import zlib
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
 
@@ -20,7 +21,6 @@ from reconciler.base.inputs import SHIPPED, open_input
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
 _LOCAL = struct.Struct("<4s5H3L2H")
 _CENTRAL = struct.Struct("<4s4B4H3L5H2L")
@@ -38,6 +38,7 @@ _LARGE, _MANY = _FULL, _FULL_COUNT
 """From here on a number is too large."""
 
 _BLOCK = 1 << 20
+_LEVEL = 6
 
 
 @dataclass(frozen=True)
@@ -60,22 +61,40 @@ class Packed:
     header: int = 0
     """Where its local header begins in the archive."""
 
+    is_link: bool = False
+    """Whether its content is the path that a symbolic link leads to."""
+
     def read(self) -> bytes:
         """Return the unpacked content."""
         if isinstance(self.source, bytes):
-            return self.source
-        with open_input(self.source, SHIPPED) as archive:
-            data = b"".join(_data(self, archive))
+            data = self.source
+        else:
+            with open_input(self.source, SHIPPED) as archive:
+                data = b"".join(_data(self, archive))
         return zlib.decompress(data, -zlib.MAX_WBITS) if self.method == ZIP_DEFLATED else data
 
     def holds_the_same_as(self, other: Packed) -> bool:
         """Compare contents, whatever they are packed as."""
+        if isinstance(self.source, Path) and (self.source, self.header) == (other.source, other.header):
+            return True
         return (self.size, self.crc) == (other.size, other.crc) and self.read() == other.read()
 
 
 def make_entry(name: str, content: bytes) -> Packed:
     """Return a member made here. It is not compressed: what zlib would make of it is not the same on every machine."""
     return Packed(name, len(content), len(content), zlib.crc32(content), ZIP_STORED, executable=False, source=content)
+
+
+def make_link(name: str, target: str) -> Packed:
+    """Return a symbolic link made here; services that keep links restore it [Info-ZIP's extension of the external attributes]."""
+    return replace(make_entry(name, target.encode()), is_link=True)
+
+
+def deflate_entry(name: str, content: bytes, *, executable: bool) -> Packed:
+    """Return a member made here and compressed, as zip does by default: for what is too large to lie there as it is."""
+    packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
+    packed = packer.compress(content) + packer.flush()
+    return Packed(name, len(content), len(packed), zlib.crc32(content), ZIP_DEFLATED, executable, source=packed)
 
 
 def zip_entries(path: Path) -> Iterator[Packed]:
@@ -142,8 +161,8 @@ def _central(entry: Packed, offset: int) -> bytes:
     large = [number for number in (entry.size, entry.packed, offset) if number >= _LARGE]
     extra = struct.pack(f"<2H{len(large)}Q", 1, 8 * len(large), *large) if large else b""
     version = _ZIP_45 if large else _ZIP_20
-    # As pip sets them.
-    mode = stat.S_IFREG | (0o755 if entry.executable else 0o644)
+    # As pip sets them; of a link nobody asks for permissions.
+    mode = stat.S_IFLNK | 0o777 if entry.is_link else stat.S_IFREG | (0o755 if entry.executable else 0o644)
     return (
         _CENTRAL.pack(
             *(b"PK\1\2", version, _UNIX, version, 0, flags, entry.method, 0, _DATE, entry.crc),

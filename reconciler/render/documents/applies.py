@@ -53,6 +53,7 @@ class TrialDocument(Model):
     hint: str | None = None
     traceback: tuple[str, ...] = ()
     log: str = Field("", description="The end of what the function printed.")
+    notes: tuple[str, ...] = Field((), description="What was not as on the service where it ran.")
 
 
 class TestDocument(Model):

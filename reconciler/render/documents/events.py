@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from reconciler.core.diff import Change
     from reconciler.core.drift import Drift
     from reconciler.core.plan import Plan
-    from reconciler.core.report import StepEnded
+    from reconciler.core.report import EntryEnded, StepEnded
     from reconciler.testing.trials import Trial
 
 
@@ -37,8 +37,28 @@ class StartedEvent(EventDocument):
     event: Literal["started"] = "started"
     command: str
     version: str = Field(description="Of udfs.")
-    manifest: str = Field(description="As it was named.")
+    manifest: str = Field(description="As it was named; of `udfs ci` all that were, empty for each of the repository.")
     targets: tuple[str, ...] = Field((), description="As they were named; empty for the default.")
+
+
+class EntryBegunEvent(EventDocument):
+    """`udfs ci` turns to a manifest and target; what follows is about it, up to its end."""
+
+    event: Literal["entry-begun"] = "entry-begun"
+    command: str = Field(description="An apply is planned first, for all, and then applied.")
+    manifest: str = Field(description="From the top of the repository.")
+    target: str | None = None
+
+
+class EntryEndedEvent(EventDocument):
+    """What came of a manifest and target."""
+
+    event: Literal["entry-ended"] = "entry-ended"
+    command: str
+    manifest: str
+    target: str | None = None
+    outcome: Literal["clean", "changes", "refused", "failed", "unknown", "skipped"]
+    exit_code: int = Field(description="As the command alone ends with.")
 
 
 class ActivityBegunEvent(EventDocument):
@@ -140,6 +160,8 @@ class FinishedEvent(EventDocument):
 
 Event: TypeAlias = Annotated[
     StartedEvent
+    | EntryBegunEvent
+    | EntryEndedEvent
     | ActivityBegunEvent
     | ActivityEndedEvent
     | PlanEvent
@@ -150,6 +172,10 @@ Event: TypeAlias = Annotated[
     | FinishedEvent,
     Field(discriminator="event"),
 ]
+
+
+def entry_ended_event(ended: EntryEnded) -> EntryEndedEvent:
+    return EntryEndedEvent.model_validate(ended._asdict())
 
 
 def plan_event(plan: Plan) -> PlanEvent:

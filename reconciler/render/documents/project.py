@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from reconciler.engine.plan_file import LiveDocument, Model, ObjectDocument, Open, live_document, object_fields
+from reconciler.render.documents.applies import ReportDocument  # noqa: TC001 - pydantic reads the annotation
 from reconciler.render.project import WHOLE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from reconciler.core.plan import Destination
     from reconciler.core.report import Deployed, Imported
@@ -167,10 +168,14 @@ class ImportDocument(Model):
     resources: tuple[ImportedDocument, ...]
     left_out: tuple[NotImportedDocument, ...]
     present: tuple[str, ...] = Field(description="Functions and resources that the manifest had already.")
+    reports: tuple[ReportDocument, ...] = Field(
+        (), description="With --adopt: what each step did, adopting and then applying; none for what was done before."
+    )
 
 
-def import_document(imported: Imported) -> ImportDocument:
+def import_document(imported: Imported, reports: Sequence[ReportDocument] = ()) -> ImportDocument:
     return ImportDocument(
+        reports=tuple(reports),
         manifest=imported.manifest,
         functions=tuple(ImportedDocument(**obj.fields) for obj in imported.functions),
         resources=tuple(ImportedDocument(**obj.fields) for obj in imported.resources),

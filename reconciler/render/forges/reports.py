@@ -162,6 +162,7 @@ class _Deviation(msgspec.Struct):
 
 class _Drift(msgspec.Struct):
     drifted: list[_Deviation] = []
+    problems: list[_Problem] | None = None
 
 
 class _Problems(msgspec.Struct):
@@ -223,7 +224,7 @@ def _drift(drift: _Drift) -> _Contents:
         fields = tuple(short(difference.field) for difference in deviation.differences)
         what = short(deviation.what)
         steps.append(ReportStep(what, short(deviation.kind), short(deviation.name), f"{what}{who}{when}", fields))
-    return _Contents(tuple(steps))
+    return _Contents(tuple(steps), _problems(drift.problems or ()))
 
 
 def _trials(trials: _Trials) -> _Contents:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 import jinja2
 from markupsafe import Markup
 
+from reconciler.base.redaction import redact
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -31,13 +33,8 @@ class HtmlPage:
 
     def text(self) -> str:
         """Return the page as HTML."""
-        style = _read("page.css")
-        digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-        # What is in the style is ours, and its hash is that of the very characters.
-        written = _template().render(
-            title=self.title, parts=self.parts, style=Markup(style), style_hash=f"sha256-{digest}"
-        )
-        return f"{written}\n"
+        style = read_asset("page.css")
+        return fill_template("page.html", style, title=self.title, page_parts=self.parts, style_hash=hash_style(style))
 
 
 def merge_pages(pages: Iterable[HtmlPage]) -> HtmlPage:
@@ -47,12 +44,33 @@ def merge_pages(pages: Iterable[HtmlPage]) -> HtmlPage:
     return HtmlPage(title, tuple(part for page in every for part in page.parts))
 
 
-@cache
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    return environment.from_string(_read("page.html"))
+def fill_template(name: str, style: str, **values: object) -> str:
+    """Return a template filled with values: escaped, and without the secrets of this process."""
+    # What is in the style is ours, and its hash is that of the very characters.
+    return f"{_environment().get_template(name).render(style=Markup(style), **values)}\n"
+
+
+def hash_style(style: str) -> str:
+    """Return a style's hash as a policy names it."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}"
 
 
 @cache
-def _read(name: str) -> str:
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        loader=jinja2.FunctionLoader(read_asset),
+        finalize=_redact_value,
+    )
+
+
+def _redact_value(value: object) -> object:
+    # Before it is escaped: what has an ampersand in it would no longer be known by its characters.
+    return redact(value) if type(value) is str else value
+
+
+@cache
+def read_asset(name: str) -> str:
+    """Return a template or a style of this package."""
     return (resources.files("reconciler.render.page") / name).read_text(encoding="utf-8")

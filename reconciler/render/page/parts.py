@@ -1,5 +1,5 @@
 """
-Parts of a page: what is said of a plan, a drift or a history, with a bound for how much.
+Parts of a page: what is said of a plan, a drift, a history or one apply, with a bound for how much.
 
 Of a part that is too long everything is still named, what may do harm first; what would be too much even so is counted.
 """
@@ -23,7 +23,7 @@ from reconciler.render.actions import ACTIONS
 from reconciler.render.differences import difference_texts
 from reconciler.render.folding import count_changes, fold_changes, fold_drift, is_folded, sort_changes, step_groups
 from reconciler.render.page.columns import STYLES, place_nodes
-from reconciler.render.records import outcomes_text, standing
+from reconciler.render.records import outcomes_text, run_facts, run_title, standing, verdict_sentences
 from reconciler.render.source_diff import count_lines, hunk_lines
 from reconciler.render.styled import merge_alike
 
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from reconciler.base.errors import Problem
     from reconciler.base.invocation import Invocation
     from reconciler.core.diff import Change
-    from reconciler.core.drift import Drift, Drifted
+    from reconciler.core.drift import Drift, Drifted, Toleration
     from reconciler.core.kind import Key
     from reconciler.core.plan import Plan
-    from reconciler.core.record import Entry
+    from reconciler.core.record import Entry, Step
     from reconciler.core.report import SourceChange
     from reconciler.render.folding import ChangeGroup, DriftGroup, View
     from reconciler.render.page.columns import Drawing
@@ -64,6 +64,9 @@ class PageItem(NamedTuple):
     where: str = ""
     lists: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Folded lists of names, each with its heading."""
+
+    link: str = ""
+    """Where more is told of it."""
 
     @property
     def length(self) -> int:
@@ -132,19 +135,20 @@ def plan_part(
     groups, single = fold_changes(changes) if is_folded(len(changes), view) else ([], changes)
     items = [_change(change) for change in sort_changes(single)] + [_change_group(group) for group in groups]
     items += [_shared_item(change) for change in shared if change.live and change.live.mark]
+    items += map(_ignored_item, plan.tolerations)
     part = PagePart(
         f"target {safe(plan.destination.target)}",
         safe(text.plan_summary(plan)),
         _facts(plan, with_digest=bool(plan.changes) and not plan.refusals),
         tuple(notes),
-        tuple(map(_finding, merge_alike([*plan.refusals, *plan.warnings]))),
+        page_problems([*plan.refusals, *plan.warnings]),
         "What is done",
         tuple(items),
         picture=place_nodes(plan_picture(plan)),
         command=command or "",
         next_step=text.next_step(plan),
     )
-    return _fit_part(part, sources, room)
+    return fit_part(part, sources, room)
 
 
 def drift_part(
@@ -160,6 +164,7 @@ def drift_part(
     """Return what was changed outside; `plan` is the plan for the same reading, `command` the next step."""
     groups, single = fold_drift(drift.drifted) if is_folded(len(drift.drifted), view) else ([], drift.drifted)
     items = [_deviation(deviation, invocation) for deviation in single] + [_drift_group(group) for group in groups]
+    items += map(_ignored_item, drift.tolerations)
     part = PagePart(
         f"target {safe(plan.destination.target)}",
         text.drift_summary(drift),
@@ -169,11 +174,17 @@ def drift_part(
         picture=place_nodes(drift_picture(plan, drift)),
         command=command or "",
     )
-    return _fit_part(part, sources, room)
+    return fit_part(part, sources, room)
 
 
-def history_part(entries: Sequence[Entry], now: datetime, stack: str, room: int = ROOM) -> PagePart:
-    """Return the applies of a stack, the newest first, and the picture of what the last that got through left."""
+def history_part(
+    entries: Sequence[Entry], now: datetime, stack: str, room: int = ROOM, *, run_address: str = ""
+) -> PagePart:
+    """
+    Return the applies of a stack, the newest first, and the picture of what the last that got through left.
+
+    Each apply is a link where there is a `run_address`, which its epoch is added to.
+    """
     items = []
     for entry in entries:
         outcome = standing(entry, now)
@@ -195,6 +206,7 @@ def history_part(entries: Sequence[Entry], now: datetime, stack: str, room: int 
                 f"{moment(entry.started)}, by {safe(str(entry.holder))}: {outcomes_text(entry)}",
                 (("digest", f"sha256:{entry.digest}"),) if entry.digest else (),
                 lists=tuple(lists if steps else ()),
+                link=f"{run_address}{entry.epoch}" if run_address else "",
             )
         )
     last = next((entry for entry in entries if entry.outcome == "committed"), None)
@@ -208,12 +220,46 @@ def history_part(entries: Sequence[Entry], now: datetime, stack: str, room: int 
         picture=place_nodes(entry_picture(last)) if last else None,
         picture_heading=f"What epoch {last.epoch} left" if last else "",
     )
-    return _fit_part(part, (), room)
+    return fit_part(part, (), room)
+
+
+def run_part(entry: Entry, now: datetime, room: int = ROOM) -> PagePart:
+    """Return one apply of a stack: its steps, those that failed first, its tests, and the picture of what it left."""
+    steps = sorted(entry.steps, key=lambda step: step.outcome == "done")
+    items = [_step_item(step) for step in steps]
+    for verdict, words in verdict_sentences(entry):
+        style, sign, word = (
+            ("create", "=", "tests passed") if verdict.has_passed else ("delete", "!", "tests not passed")
+        )
+        items.append(PageItem(style, sign, word, "", "", words))
+    part = PagePart(
+        f"stack {safe(entry.stack)}",
+        f"{run_title(entry)}: {standing(entry, now)}",
+        tuple(run_facts(entry)),
+        (f"{count(len(entry.objects), 'object')} managed when it was over.",),
+        items_heading="Steps, and what came of each",
+        items=tuple(items),
+        picture=place_nodes(entry_picture(entry)) if entry.objects else None,
+        picture_heading=f"What epoch {entry.epoch} left",
+    )
+    return fit_part(part, (), room)
+
+
+def _step_item(step: Step) -> PageItem:
+    words = {action.value: words for action, words in ACTIONS.items()}.get(step.action)
+    if step.outcome == "done" and words:
+        return PageItem(step.action, words.sign, f"done, {step.action}", step.kind, safe(step.name), "")
+    return PageItem("delete", "!", f"{step.outcome}, {step.action}", step.kind, safe(step.name), "")
 
 
 def failed_part(target: str, summary: str) -> PagePart:
     """Return what is said of a target of which there is nothing else."""
     return PagePart(f"target {safe(target)}", safe(summary), (("target", safe(target)),))
+
+
+def page_problems(problems: Iterable[Problem]) -> tuple[PageProblem, ...]:
+    """Return problems, those that are alike as one."""
+    return tuple(map(_finding, merge_alike([*problems])))
 
 
 def _facts(plan: Plan, *, with_digest: bool) -> tuple[tuple[str, str], ...]:
@@ -264,6 +310,11 @@ def _shared_item(change: Change) -> PageItem:
     return PageItem("", ".", "shared", change.key.kind, safe(change.key.name), sentence)
 
 
+def _ignored_item(toleration: Toleration) -> PageItem:
+    key, where = toleration.deviation.key, safe(str(toleration.exemption.origin))
+    return PageItem("", ".", "ignored", key.kind, safe(key.name), safe(toleration.sentence), where=where)
+
+
 def _deviation(deviation: Drifted, invocation: Invocation) -> PageItem:
     is_gone = deviation.kind is Deviation.DELETED
     sentence = deviation.sentence
@@ -290,7 +341,7 @@ def _drift_group(group: DriftGroup) -> PageItem:
     return PageItem(style, sign, first.kind.value, kinds, "", safe(group.what), lists=lists)
 
 
-def _fit_part(part: PagePart, sources: Sequence[SourceChange], room: int) -> PagePart:
+def fit_part(part: PagePart, sources: Sequence[SourceChange], room: int) -> PagePart:
     """Return a part of no more than so many characters, as far as that is known before it is written."""
     room -= sum(len(html.escape("".join(finding.lines) + finding.message)) + 200 for finding in part.problems)
     items, names, room = _fit_items(part.items, room)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.packages.inspect.files import is_library_name
@@ -12,7 +13,8 @@ from reconciler.targets.maxcompute.runtimes import PLATFORMS, RUNTIMES, flags, i
 from reconciler.targets.maxcompute.source_rules import SOURCE_RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import date
 
     from reconciler.base.errors import Problem
     from reconciler.checks.python.rules import RuleSet
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
         OtherTools,
         Queries,
         RemoteTests,
+        RowCalls,
+        StarterFiles,
     )
 
 
@@ -76,10 +80,15 @@ class MaxComputeAdapter:
             native = native or any(loaded.manifest.packages[package].bundle for package in declared.packages)
         return tuple(flags(runtime, native=native, image=image, isolation=isolation)), description
 
-    def check_tests(self, loaded: Loaded) -> Iterator[Problem]:
+    def check_tests(self, loaded: Loaded, artifacts: Artifacts, cache: Path) -> Iterator[Problem]:
         from reconciler.targets.maxcompute.declared_tests import check_tests
 
-        return check_tests(loaded)
+        return check_tests(loaded, artifacts, cache)
+
+    def check_contents(
+        self, loaded: Loaded, artifacts: Artifacts, inspections: Path, day: date | None
+    ) -> Iterable[Problem]:
+        return ()
 
     # A plan needs none of the following, so each is imported when a command asks for it.
 
@@ -96,9 +105,18 @@ class MaxComputeAdapter:
             ),
             without_credentials="endpoint: local needs none",
             runtimes=RUNTIMES,
+            interpreters=tuple(RUNTIMES),
             usual_runtime="cp37",
             platforms=PLATFORMS,
         )
+
+    @property
+    def starter(self) -> StarterFiles:
+        from reconciler.targets.powers import StarterFiles
+
+        folder = Path(__file__).with_name("starter")
+        files = {"udfs.yaml": "udfs.yaml", "greet.py": "udfs/greet.py"}
+        return StarterFiles(folder, files, "greet World", "greet ada_lovelace")
 
     @property
     def queries(self) -> Queries:
@@ -119,6 +137,20 @@ class MaxComputeAdapter:
         return jobs
 
     @property
+    def row_calls(self) -> RowCalls:
+        from reconciler.targets.maxcompute import jobs
+
+        return jobs
+
+    @property
+    def cluster_calls(self) -> None:
+        return None
+
+    @property
+    def event_calls(self) -> None:
+        return None
+
+    @property
     def importing(self) -> Importing:
         from reconciler.targets.maxcompute import importing
 
@@ -135,6 +167,10 @@ class MaxComputeAdapter:
         from reconciler.targets.maxcompute import dataworks
 
         return dataworks
+
+    @property
+    def foresight(self) -> None:
+        return None
 
     @property
     def accounts(self) -> Accounts:

@@ -7,29 +7,23 @@ redirect is followed: the body and the security token would go to wherever the a
 
 from __future__ import annotations
 
-import ipaddress
 import logging
-import re
 import threading
 import time
 from dataclasses import dataclass
-from datetime import timezone
-from email.utils import parsedate_to_datetime
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 from urllib.parse import quote, urlsplit
 
 import requests
-from urllib3.exceptions import NewConnectionError
 
 from reconciler.base.activity import activity
 from reconciler.base.errors import AccessError, ServiceError
 from reconciler.base.files import ROOM
 from reconciler.base.hints import Command
-from reconciler.base.numbers import is_countable
 from reconciler.base.redaction import redact_foreign
 from reconciler.targets.maxcompute.refusal import ServiceRefusal, refusal_of
 from reconciler.targets.maxcompute.signing import put_signature
+from reconciler.targets.transport import garbage_error, innermost_reason, is_loopback, service_time, was_never_sent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -211,7 +205,7 @@ class Client:
     def _tame(self, session: requests.Session) -> None:
         """Keep a session, PyODPS's or our own, from going where the endpoint did not say."""
         session.max_redirects = 0
-        if _is_loopback(self.endpoint):
+        if is_loopback(self.endpoint):
             # A proxy's loopback is another machine, and what is signed for this one is none of its business.
             session.trust_env = False
 
@@ -246,27 +240,11 @@ class Client:
 
     def garbage(self, text: str = "", status: int | None = None, code: str = "") -> ServiceError:
         """Return the error for an answer that is not one; `text` is what there was instead."""
-        shown = f": {' '.join(self.redact(text).split())[:200]}" if text else ""
-        return ServiceError(
-            "E604",
-            f"{self._host} answered{f' {status}' if status else ''} with something that is not MaxCompute's{shown}",
-            hint="the endpoint ends in /api; a proxy or a login page may stand in between",
-            status=status,
-            service_code=code,
-            # A gateway's page says nothing about what happened behind the gateway.
-            outcome="unknown" if status is None or status >= 500 else "final",
-        )
+        return garbage_error(self._host, "MaxCompute", text, "the endpoint ends in /api", status=status, code=code)
 
     def now(self) -> datetime:
-        """
-        Return the service's time, as its last answer told it.
-
-        Leases are compared by it, so that a machine with a wrong clock neither robs nor blocks anybody.
-        """
-        answered = moment(self._date)
-        if answered is None:
-            raise ServiceError("E604", f"{self._host} does not tell the time: {self.redact(self._date)[:40]!r}")
-        return answered
+        """Return the service's time, as its last answer told it."""
+        return service_time(self._date, self._host)
 
     def raise_refusal(self, refusal: ServiceRefusal, cause: Exception | None = None) -> NoReturn:
         """Raise the error for an answer that says no."""
@@ -313,7 +291,7 @@ class Client:
 
     def unreachable(self, cause: Exception, hint: str = _REACH) -> NoReturn:
         """Raise the error for a service that does not answer."""
-        reason = self.redact(_plainly(cause))
+        reason = self.redact(innermost_reason(cause))
         if isinstance(cause, requests.exceptions.ProxyError):
             chosen = requests.utils.select_proxy(self.endpoint, requests.utils.get_environ_proxies(self.endpoint)) or ""
             # Without its credentials.
@@ -328,7 +306,7 @@ class Client:
             "E601",
             f"{self._host} does not answer: {reason}",
             hint=hint,
-            outcome="safe" if _never_sent(cause) else "unknown",
+            outcome="safe" if was_never_sent(cause) else "unknown",
         ) from cause
 
     @property
@@ -411,45 +389,3 @@ def is_expiry(refusal: ServiceRefusal) -> bool:
 def _can_repeat(data: object) -> bool:
     """Say whether a body can be sent once more: bytes can, and what begins anew whenever it is gone through."""
     return data is None or isinstance(data, bytes) or iter(data) is not data  # type: ignore[call-overload]
-
-
-@lru_cache(maxsize=4096)
-def moment(text: str) -> datetime | None:
-    """Read an RFC 1123 date as UTC; None for what is not one, and for what cannot be compared with one."""
-    try:
-        parsed = parsedate_to_datetime(text)
-        # A zone of -0000 is read as no zone at all.
-        when = parsed.astimezone(timezone.utc) if parsed.tzinfo else parsed.replace(tzinfo=timezone.utc)
-        return when if is_countable(when) else None
-    except (TypeError, ValueError, IndexError, OverflowError):
-        return None
-
-
-def _is_loopback(endpoint: str) -> bool:
-    host = urlsplit(endpoint).hostname or ""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _never_sent(cause: BaseException) -> bool:
-    """Say whether a connection failed before anything could be sent over it."""
-    if isinstance(cause, (requests.ConnectTimeout, NewConnectionError)):
-        return True
-    inner = _inner(cause)
-    return inner is not None and _never_sent(inner)
-
-
-def _plainly(cause: Exception) -> str:
-    """Return the innermost reason of a chain of library errors, without addresses, numbers and class names."""
-    reason: BaseException = cause
-    while (inner := _inner(reason)) is not None:
-        reason = inner
-    text = str(reason) or type(reason).__name__
-    return re.sub(r".*(?:>: |\): |\[Errno -?\d+\] |\[SSL: \w+\] )", "", text)
-
-
-def _inner(error: BaseException) -> BaseException | None:
-    nested = (getattr(error, "reason", None), *error.args)
-    return next((inner for inner in nested if isinstance(inner, BaseException)), None)

@@ -9,17 +9,16 @@ signed by version 3 [doc "Request syntax and signature method V3"]. None of this
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import requests
 
 from reconciler.base.numbers import whole_number
 from reconciler.core.copies import Copies, Copy
+from reconciler.targets.credentials.acs3 import acs3_headers
 from reconciler.targets.maxcompute.manifest import target_of
 from reconciler.targets.maxcompute.objects import function_key, resource_key
 from reconciler.targets.maxcompute.target import MaxCompute
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 
 TOOL = "DataWorks"
 VERSION = "2024-05-18"
-ALGORITHM = "ACS3-HMAC-SHA256"
 
 _PAGE = 100
 """Entries a page: the most that the API gives."""
@@ -132,7 +130,8 @@ def _ask(
     is_loopback = endpoint.hostname in {"127.0.0.1", "localhost", "::1"}
     if endpoint.scheme != "https" and not is_loopback:
         raise _NoAnswer(f"'{_endpoint(settings)}' is not https, and requests carry credentials")
-    headers = sign_request(credentials, endpoint.netloc, action, query, datetime.now(timezone.utc), token())
+    now = datetime.now(timezone.utc)
+    headers = acs3_headers(credentials, "GET", endpoint.netloc, action, VERSION, query, now, token())
     with requests.Session() as session:
         # A proxy's loopback is another machine.
         session.trust_env = not is_loopback
@@ -149,27 +148,3 @@ def _ask(
     if not isinstance(answer, dict):
         raise _NoAnswer(f"the answer to {action} is no JSON object")
     return answer
-
-
-def sign_request(
-    credentials: Credentials, host: str, action: str, query: Mapping[str, str], now: datetime, nonce: str
-) -> dict[str, str]:
-    """Return the headers of a GET of ``/``, signed by version 3 of Alibaba Cloud's signatures."""
-    empty = hashlib.sha256(b"").hexdigest()
-    headers = {
-        "host": host,
-        "x-acs-action": action,
-        "x-acs-content-sha256": empty,
-        "x-acs-date": f"{now:%Y-%m-%dT%H:%M:%SZ}",
-        "x-acs-signature-nonce": nonce,
-        "x-acs-version": VERSION,
-        **({"x-acs-security-token": credentials.token} if credentials.token else {}),
-    }
-    names = sorted(headers)
-    parameters = "&".join(f"{quote(name, safe='-_.~')}={quote(query[name], safe='-_.~')}" for name in sorted(query))
-    lines = "".join(f"{name}:{headers[name].strip()}\n" for name in names)
-    canonical = f"GET\n/\n{parameters}\n{lines}\n{';'.join(names)}\n{empty}"
-    text = f"{ALGORITHM}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
-    signature = hmac.digest(credentials.secret.encode(), text.encode(), "sha256").hex()
-    signed = f"Credential={credentials.access_id},SignedHeaders={';'.join(names)},Signature={signature}"
-    return {**headers, "Authorization": f"{ALGORITHM} {signed}"}

@@ -7,22 +7,29 @@ source does not tell without being run is not judged.
 
 from __future__ import annotations
 
+import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+import sys
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from reconciler.base.errors import count
 from reconciler.base.words import quote
+from reconciler.checks import VERSION
 from reconciler.local.runner.worker.frames import Misfit, NoSignature
 from reconciler.local.runner.worker.values import SignatureReader
-from reconciler.targets.maxcompute.source_rules import declared_signature
+from reconciler.packages.fetch.cache import LastRun
+from reconciler.targets.maxcompute.manifest import manifest_of
+from reconciler.targets.maxcompute.source_rules import SOURCE_RULES, declared_signature
 from reconciler.testing.expectations import find_impossible, format_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from reconciler.base.errors import Problem
     from reconciler.manifest.load import Loaded
-    from reconciler.manifest.model import Test
+    from reconciler.packages.artifacts import Artifacts
+    from reconciler.targets.maxcompute.manifest import Function, SqlTest
     from reconciler.targets.maxcompute.signature import Signature
 
 _CODE = "E376"
@@ -33,21 +40,55 @@ _Reader: Any = SignatureReader
 """The worker's code has no types: it is Python 2.7, too."""
 
 
-def check_tests(loaded: Loaded) -> Iterator[Problem]:
-    """Yield every argument that is none of its type, and every expectation that no result of the function can meet."""
-    for name, function in loaded.manifest.functions.items():
-        kind, signature = (function.tests and declared_signature(loaded, name)) or (None, None)
-        if kind is None or signature is None:
+_Findings: TypeAlias = tuple[tuple[str, str, tuple[str | int, ...]], ...]
+"""Of a function: message, signature, and the place below its tests."""
+
+
+def check_tests(loaded: Loaded, artifacts: Artifacts, cache: Path) -> Iterator[Problem]:
+    """
+    Yield every argument that is none of its type, and every expectation that no result of the function can meet.
+
+    What a function's tests came to is kept by all that it depends on: its files, its entry in the manifest, and this version.
+    """
+    memory = LastRun(cache, "tests", str(loaded.folder), _Findings)
+    for name, function in manifest_of(loaded).functions.items():
+        if not function.tests:
             continue
-        for number, test in enumerate(function.tests):
-            parents = ("functions", name, "tests", number)
-            for message, keys in (*_wrong_arguments(test, signature), *_wrong_results(test, kind, signature)):
-                yield loaded.problem(
-                    _CODE, message, *parents, *keys, hint=f"{name} is declared as {str(signature).lower()}"
-                )
+        key = _all_it_depends_on(loaded, artifacts, name, function)
+        findings = memory.get(key)
+        if findings is None:
+            findings = tuple(_judge(loaded, name, function))
+        memory.put(key, findings)
+        for message, signature, keys in findings:
+            yield loaded.problem(
+                _CODE, message, "functions", name, "tests", *keys, hint=f"{name} is declared as {signature.lower()}"
+            )
+    memory.save()
 
 
-def _wrong_arguments(test: Test, signature: Signature) -> Iterator[tuple[str, tuple[str | int, ...]]]:
+def _all_it_depends_on(loaded: Loaded, artifacts: Artifacts, name: str, function: Function) -> str:
+    contents = [(item.name, item.content and item.content.sha256) for item in artifacts.shipments[name].items]
+    depends_on = (
+        VERSION,
+        SOURCE_RULES.version,
+        sys.version_info[:3],
+        loaded.code[name].runtime.tag,
+        contents,
+        function,
+    )
+    return hashlib.sha256(repr(depends_on).encode()).hexdigest()
+
+
+def _judge(loaded: Loaded, name: str, function: Function) -> Iterator[tuple[str, str, tuple[str | int, ...]]]:
+    kind, signature = declared_signature(loaded, name) or (None, None)
+    if kind is None or signature is None:
+        return
+    for number, test in enumerate(function.tests):
+        for message, keys in (*_wrong_arguments(test, signature), *_wrong_results(test, kind, signature)):
+            yield message, str(signature), (number, *keys)
+
+
+def _wrong_arguments(test: SqlTest, signature: Signature) -> Iterator[tuple[str, tuple[str | int, ...]]]:
     """Yield what is wrong with the arguments of a test, each with its place in it."""
     if signature.arguments is None:
         return
@@ -67,7 +108,7 @@ def _wrong_arguments(test: Test, signature: Signature) -> Iterator[tuple[str, tu
                 yield f"argument {index + 1} does not fit: {error}", (*keys, index)
 
 
-def _wrong_results(test: Test, kind: str, signature: Signature) -> Iterator[tuple[str, tuple[str | int, ...]]]:
+def _wrong_results(test: SqlTest, kind: str, signature: Signature) -> Iterator[tuple[str, tuple[str | int, ...]]]:
     """Yield what a test expects and no result can be, each with its place in the test."""
     if test.raises is not None:
         return

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, TypeAlias
-from urllib.parse import urlsplit
 
 from reconciler.base.errors import count
 from reconciler.base.names import ARCHIVE_SUFFIXES, FOLDER_SUFFIXES, versioned_name
 from reconciler.base.words import did_you_mean, quote
 from reconciler.manifest.checks.functions import check_modules, check_package_names, check_shared_sources
 from reconciler.manifest.checks.names import check_file, check_names, check_patterns, is_identifier, undeclared_name
-from reconciler.manifest.checks.packages import check_packages
+from reconciler.manifest.checks.packages import check_package_uses, check_packages
 from reconciler.manifest.dialect import Code, Dialect, Draft, Flaw
 from reconciler.manifest.model import ROW_FILES
+from reconciler.targets.addresses import why_not_an_address
 from reconciler.targets.credentials.choice import arns_of
 from reconciler.targets.maxcompute.manifest import IMPLICIT_TARGET, Manifest
 from reconciler.targets.maxcompute.names import is_qualified, why_not_a_function_name, why_not_a_resource_name
@@ -47,7 +47,7 @@ def check_targets(draft: _Draft) -> Iterator[Flaw]:
             if value is None or (name != draft.target_name and "${" in value):
                 continue
             why_not_a_project = None if _PROJECT.match(value) else "letters, digits, _ and -, 128 at most"
-            hint = _why_not_an_endpoint(value) if key == "endpoint" else why_not_a_project
+            hint = why_not_an_address(value, "/api") if key == "endpoint" else why_not_a_project
             if hint is not None:
                 message = f"the {key} of the target {quote(name)} cannot be used"
                 yield Flaw("E203", message, ("targets", name, key), hint)
@@ -55,27 +55,6 @@ def check_targets(draft: _Draft) -> Iterator[Flaw]:
             if form is not None and (name == draft.target_name or "${" not in value):
                 message = f"the {key} of the target {quote(name)} is no name of that kind"
                 yield Flaw("E203", message, ("targets", name, "credentials", "oidc", key), form)
-
-
-def _why_not_an_endpoint(endpoint: str) -> str | None:
-    """Return what is wrong with an endpoint, never repeating it: it may hold a password."""
-    if endpoint == "local":
-        return None
-    if not endpoint.isprintable() or " " in endpoint:
-        return "an address holds no space or line break"
-    try:
-        parts = urlsplit(endpoint)
-        has_port = parts.port != 0
-    except ValueError:
-        return "the address cannot be understood"
-    if parts.scheme not in ("http", "https") or not parts.hostname or not has_port:
-        return "'local', or an address that begins with http:// or https:// and ends in /api"
-    # The endpoint is printed in plans and logs.
-    if "@" in parts.netloc:
-        return "an address holds no user and password: credentials come from the environment"
-    if parts.query or parts.fragment:
-        return "an address ends with its path, which is /api"
-    return None
 
 
 def check_runtimes(draft: _Draft) -> Iterator[Flaw]:
@@ -367,6 +346,7 @@ MAXCOMPUTE = Dialect(
         check_resources,
         check_tables,
         check_packages,
+        check_package_uses,
         check_functions,
         check_shared_sources,
         check_shared_classes,

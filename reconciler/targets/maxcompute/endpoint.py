@@ -5,23 +5,21 @@ from __future__ import annotations
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from reconciler.base.errors import MachineError
-from reconciler.base.files import ROOM, has_no_room, replace_file
-from reconciler.base.inputs import follow_links
 from reconciler.targets.credentials.links import open_source
 from reconciler.targets.credentials.session import Credentials
 from reconciler.targets.maxcompute.manifest import manifest_of, target_of
+from reconciler.targets.stores import opening_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from reconciler.local import Server
     from reconciler.manifest.load import Loaded
     from reconciler.targets.adapter import Access
     from reconciler.targets.credentials.session import KeySource
 
-_STORE = "maxcompute"
+STORE = "maxcompute"
+"""The folder of the local service's store within udfs's own."""
 
 
 @contextmanager
@@ -42,23 +40,11 @@ def _start_local(loaded: Loaded, access: Access) -> Server:
     """Start the local service; a store that it cannot read is a damaged file, not a bug."""
     from reconciler.local import Server
 
-    store = access.store / _STORE
-    try:
-        local_store(access.store)
-        with ExitStack() as undo:
-            server = undo.enter_context(Server(store, environment=access.environment))
-            server.provide(target_of(loaded).project, target_of(loaded).schema_)
-            provide_tables(server, loaded)
-            undo.pop_all()
-    except OSError as error:
-        if not has_no_room(error):
-            raise
-        message = f"{store}: the local service has no room to write: {error.strerror}; what it holds is whole"
-        raise MachineError("E904", message, hint=ROOM) from error
-    except Exception as error:
-        message = f"{store}: the local service's store cannot be opened: {error}"
-        hint = "move that folder away: the next command begins a new store, and an apply fills it"
-        raise MachineError("E904", message, hint=hint) from error
+    with opening_store(access.store, STORE) as store, ExitStack() as undo:
+        server = undo.enter_context(Server(store, environment=access.environment))
+        server.provide(target_of(loaded).project, target_of(loaded).schema_)
+        provide_tables(server, loaded)
+        undo.pop_all()
     return server
 
 
@@ -70,15 +56,3 @@ def provide_tables(server: Server, loaded: Loaded) -> None:
 
     for name, table in provided_tables(loaded).items():
         server.provide_table(target_of(loaded).project, name, table)
-
-
-def local_store(folder: Path) -> Path:
-    """Return the folder of the local service's store within udfs's own, which is kept out of Git; no link out of the checkout is followed."""
-    if folder.is_symlink():
-        follow_links(folder)
-    folder.mkdir(exist_ok=True)
-    ignore = folder / ".gitignore"
-    # Whole or not at all, and a link that leads somewhere is not written through.
-    if not ignore.is_symlink() and not ignore.exists():
-        replace_file(ignore, b"# Made by udfs: the store of `endpoint: local`.\n*\n")
-    return folder / _STORE

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 
 from reconciler.base.errors import UsageError
 from reconciler.base.hints import Command
-from reconciler.local.runner import Job, Json, ResourceFile, ResourceUnusable, TableResource
+from reconciler.local import runner
+from reconciler.local.runner import Job, Json, ResourceFile, ResourceUnusable, RunnerError, TableResource
 from reconciler.targets.maxcompute.manifest import manifest_of
 from reconciler.targets.maxcompute.objects import WITH_CONTENT, Function, Resource, function_key, resource_key
 from reconciler.targets.maxcompute.signature import parse_signature
 from reconciler.testing.row_files import RowFile
+from reconciler.testing.row_programs import RowProgram
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,11 +26,53 @@ if TYPE_CHECKING:
     from reconciler.core.state import DesiredState
     from reconciler.core.target import Target
     from reconciler.local import ProvidedTable
+    from reconciler.local.runner import Interpreter
     from reconciler.manifest.load import Loaded
     from reconciler.manifest.model import Table
     from reconciler.packages.artifacts import Artifacts, Item
     from reconciler.targets.maxcompute.names import Reference
+    from reconciler.targets.powers import Machine
     from reconciler.testing.types import Type
+
+
+def manifest_program(
+    loaded: Loaded, desired: DesiredState, artifacts: Artifacts, name: str, machine: Machine
+) -> RowProgram:
+    """Return what runs a function of the manifest, and the CPython for it; each is looked for once."""
+    job = manifest_job(loaded, desired, artifacts, name)
+    kind = job.runtime, is_pure(job)
+    if kind not in machine.interpreters:
+        try:
+            machine.interpreters[kind] = locate_interpreter(job, machine)
+        except RunnerError as error:
+            machine.interpreters[kind] = error
+    interpreter = machine.interpreters[kind]
+    if isinstance(interpreter, Exception):
+        raise interpreter
+    return RowProgram(interpreter, job, machine.unpack)
+
+
+def locate_interpreter(job: Job, machine: Machine) -> Interpreter:
+    """
+    Return the CPython of a job.
+
+    For pure code of the newest runtime the Python that runs this program may stand in, and a note says so.
+    """
+    # What the two understand differs little. An older runtime is never replaced: finding its differences is the point.
+    substitute = machine.own_python if job.runtime == "cp311" and is_pure(job) else None
+    interpreter = runner.locate(job.runtime, machine.environment, machine.python, substitute)
+    if interpreter.stands_in_for:
+        machine.note(
+            f"no CPython for {job.runtime} is on this machine; Python {interpreter.release} stands in (see: udfs doctor)"
+        )
+    return interpreter
+
+
+def is_pure(job: Job) -> bool:
+    """Say whether nothing that a function ships can hold compiled code."""
+    return not any(
+        resource.type in {"archive", "jar"} or runner.is_extension(resource.name) for resource in job.resources
+    )
 
 
 def manifest_job(loaded: Loaded, desired: DesiredState, artifacts: Artifacts, name: str) -> Job:

@@ -162,11 +162,51 @@ class Resource(model.Resource, frozen=True, kw_only=True):
     ] = ""
 
 
+class SqlTest(model.Test, frozen=True, kw_only=True):
+    """One call and what must come of it."""
+
+    schema_extra: ClassVar[dict[str, Any]] = {**model.Test.schema_extra, "not": {"required": ["args", "rows"]}}
+
+    args: Annotated[list[model.Value], NULL_IS_EMPTY, Meta(description="The arguments of one row.")] = field(
+        default_factory=list
+    )
+    rows: Annotated[
+        list[list[model.Value]] | None,
+        NULL_IS_EMPTY,
+        Meta(description="Instead of `args`: the arguments of several rows."),
+    ] = None
+    returns: Annotated[
+        model.Value,
+        Meta(
+            description="The expected value: of an aggregate over all rows; of a table function the list of its rows; of another "
+            "function over `rows` the list of its values."
+        ),
+    ] = None
+    timeout: Annotated[
+        int | None,
+        Meta(
+            ge=1,
+            description="How many seconds it may take, here in place of --timeout, and by SQL in place of what the service allows.",
+        ),
+    ] = None
+
+    @property
+    def input(self) -> list[list[Any]]:
+        return [self.args] if self.rows is None else self.rows
+
+    @property
+    def is_single(self) -> bool:
+        return self.rows is None
+
+
 class Function(model.Function, frozen=True, kw_only=True):
     """One SQL function."""
 
     elsewhere: ClassVar[Mapping[str, str]] = {
         **model.Function.elsewhere,
+        "file": "write source: for the Python file; what the function reads stands under the manifest's resources:",
+        "name": "the name is the key: functions: {NAME: {source: …, class: …}}",
+        "args": "an example belongs to a test: tests: [{args: […], returns: …}]",
         "handler": "write class: MyClass, and source: for the file that has it",
         "runtime": "write python: cp27, cp37 or cp311",
     }
@@ -187,6 +227,26 @@ class Function(model.Function, frozen=True, kw_only=True):
             "anyway for compiled code."
         ),
     ] = False
+    resources: Annotated[
+        model.Names, Meta(description="Names from `resources:`, or project/resources/name for another project's.")
+    ] = field(default_factory=list)
+    modules: Annotated[
+        model.Names,
+        Meta(
+            description="Modules of your own that the source imports: the path of a .py file, or of a folder that is a package, both by "
+            "their last name. A file can be imported anywhere; a package, like `packages:`, inside methods."
+        ),
+    ] = field(default_factory=list)
+    wire: Annotated[
+        Flag,
+        Meta(
+            description="false: the source is uploaded byte for byte, and puts its packages on sys.path itself. Else a few lines are "
+            "added behind it, where it has packages (`udfs build --source`)."
+        ),
+    ] = True
+    tests: Annotated[list[SqlTest], NULL_IS_EMPTY, Meta(description="Calls and what they must return.")] = field(
+        default_factory=list
+    )
 
     @property
     def class_name(self) -> str:

@@ -13,6 +13,7 @@ import re
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import InvalidManifest, UsageError
+from reconciler.base.words import did_you_mean, quote
 from reconciler.core.report import PackageExport
 from reconciler.packages.lock import use
 from reconciler.packages.lock.inputs import read_requests
@@ -60,8 +61,8 @@ def _used_runtimes(loaded: Loaded, package: str) -> tuple[str, ...]:
     """Return the runtimes that functions use a package on; the manifest's own if none does."""
     declared = loaded.manifest
     if package not in declared.packages:
-        hint = f"it has: {', '.join(declared.packages) or 'none'}"
-        raise UsageError("E901", f"the manifest has no package '{package}'", hint=hint)
+        hint = did_you_mean(package, declared.packages) or f"it has: {', '.join(declared.packages) or 'none'}"
+        raise UsageError("E901", f"the manifest has no package {quote(package)}", hint=hint)
     functions = declared.functions.values()
     users = [function.python or declared.python for function in functions if package in function.packages]
     return tuple(dict.fromkeys(users or [declared.python]))

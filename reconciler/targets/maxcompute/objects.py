@@ -187,6 +187,7 @@ RESOURCE = Kind[Resource](
     checksum=lambda content: content.md5,
     shares=_shares,
     comes_back=False,
+    leads=False,
     take=lambda new, other, fields: new._replace(comment=other.comment) if "comment" in fields else new,
     # A comment is written only with the content.
     written_with_mark=frozenset({"comment"}),

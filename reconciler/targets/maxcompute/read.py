@@ -21,9 +21,10 @@ from reconciler.base.threads import Threads
 from reconciler.core.record import Applied, Entry, Reading, entry_name
 from reconciler.core.state import Live
 from reconciler.engine.ledger import epoch_of, is_entry, parse, unreadable
-from reconciler.targets.maxcompute.client import TOO_LARGE, moment
+from reconciler.targets.maxcompute.client import TOO_LARGE
 from reconciler.targets.maxcompute.names import parse_reference, read_comment
 from reconciler.targets.maxcompute.objects import KINDS, Function, Resource
+from reconciler.targets.transport import parse_http_date
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -188,8 +189,8 @@ def _resources(client: Client, ended: Event, reading: Activity) -> Iterator[Live
             owner=texts.get("Owner", ""),
             # Nobody is told as the updater of what nobody has changed since it was made: then its owner was the last.
             updater=texts.get("LastUpdator") or texts.get("Owner", ""),
-            created=moment(texts.get("CreationTime", "")),
-            modified=moment(texts.get("LastModifiedTime", "")),
+            created=parse_http_date(texts.get("CreationTime", "")),
+            modified=parse_http_date(texts.get("LastModifiedTime", "")),
             mark=mark,
         )
 
@@ -211,8 +212,8 @@ def _meta(client: Client, name: str) -> Live:
         ),
         owner=answer.header("x-odps-owner"),
         updater=answer.header("x-odps-updator") or answer.header("x-odps-owner"),
-        created=moment(answer.header("x-odps-creation-time")),
-        modified=moment(answer.header("Last-Modified")),
+        created=parse_http_date(answer.header("x-odps-creation-time")),
+        modified=parse_http_date(answer.header("Last-Modified")),
         mark=mark,
     )
 
@@ -232,7 +233,7 @@ def _function(element: Element, client: Client) -> Live:
             resources=tuple(parse_reference(name.strip(), client.project, client.schema) for name in names),
         ),
         owner=_text(element, "Owner"),
-        created=moment(_text(element, "CreationTime")),
+        created=parse_http_date(_text(element, "CreationTime")),
     )
 
 
@@ -249,7 +250,7 @@ def _pages(client: Client, path: str, root: str, item: str, ended: Event, readin
         answer = client.get(path, expectmarker="true", **({"marker": marker} if marker else {}))
         begins = _BEGINNING.match(answer.body[:_LONGEST_BEGINNING])
         following = (begins["marker"] or b"").decode() if begins else _text(answer.xml(root), "Marker")
-        if not following:
+        if not following or ended.is_set():
             return answer, None
         if following in seen or len(seen) >= _MAX_PAGES:
             reason = f"marker {following!r} came twice" if following in seen else f"{_MAX_PAGES:,} pages"

@@ -17,7 +17,7 @@ import re
 from dataclasses import dataclass
 
 from reconciler.base.numbers import whole_number
-from reconciler.base.words import closest
+from reconciler.base.words import closest, suggest
 from reconciler.testing.types import Type
 
 PLAIN = frozenset(
@@ -134,7 +134,7 @@ class _Reader:
             raise self.refusal(expected)
         if name not in PLAIN | UNLISTED | REFUSED | NESTED:
             meant = _MEANT.get(name) or closest(name, PLAIN | NESTED)
-            hint = f"did you mean {meant}?" if meant else f"known: {', '.join(sorted(PLAIN | NESTED))}"
+            hint = suggest(meant) if meant else f"known: {', '.join(sorted(PLAIN | NESTED))}"
             raise NotASignature(f"there is no type '{word}'", start, len(word), hint)
         if depth > _DEEPEST:
             raise NotASignature(f"types are nested deeper than {_DEEPEST}", start, len(word))

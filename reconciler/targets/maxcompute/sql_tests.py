@@ -211,7 +211,7 @@ class _Call:
     @property
     def is_single(self) -> bool:
         """Whether it is one call of a UDF."""
-        return self.kind == "udf" and self.case.test.rows is None
+        return self.kind == "udf" and self.case.test.is_single
 
     @property
     def stands_alone(self) -> bool:

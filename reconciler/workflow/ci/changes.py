@@ -16,7 +16,8 @@ from reconciler.packages.reads import list_reads
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from reconciler.manifest.load import Dialects, Loaded
+    from reconciler.manifest.dialect import Dialects
+    from reconciler.manifest.load import Loaded
     from reconciler.workflow.ci.manifests import ManifestFile, Repository
 
 

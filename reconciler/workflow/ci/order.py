@@ -7,16 +7,18 @@ What is named has to be a manifest of the repository, and nothing waits for itse
 from __future__ import annotations
 
 import posixpath
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import InvalidManifest, Problem, UdfsError
-from reconciler.base.words import quote
-from reconciler.manifest.effective import read_names
+from reconciler.base.words import did_you_mean, quote
+from reconciler.manifest.effective import read_outline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from reconciler.manifest.effective import Outline
     from reconciler.workflow.ci.manifests import ManifestFile, Repository
 
 
@@ -28,11 +30,22 @@ class Order:
     before: Mapping[str, frozenset[str]]
     """For the name of each, the names of those that come before it; those that are not among `manifests` left out."""
 
+    outlines: Mapping[ManifestFile, Outline | None]
+    """None of one that cannot be read, which is told when it is its turn."""
+
+    def targets_of(self, manifest: ManifestFile) -> tuple[str, ...] | None:
+        """Return the targets of a manifest; None of one that cannot be read."""
+        outline = self.outlines[manifest]
+        return outline.targets if outline else None
+
 
 def order_manifests(manifests: Sequence[ManifestFile], repository: Repository) -> Order:
     """Return manifests in order; raises E569 for an ``after:`` that names none, or that comes back to where it began."""
     problems: list[Problem] = []
-    waits = {manifest.name: dict(_waits(manifest, repository, problems)) for manifest in manifests}
+    outlines = {manifest: _outline(manifest) for manifest in manifests}
+    waits = {
+        manifest.name: dict(_waits(manifest, outline, repository, problems)) for manifest, outline in outlines.items()
+    }
     if problems:
         raise InvalidManifest.of(problems)
     names = {manifest.name: manifest for manifest in manifests}
@@ -43,21 +56,30 @@ def order_manifests(manifests: Sequence[ManifestFile], repository: Repository) -
         if ready is None:
             raise _cycle_error({name: waits[name] for name in names if name not in ordered})
         ordered.append(ready)
-    return Order(tuple(names[name] for name in ordered), before)
+    return Order(tuple(names[name] for name in ordered), before, outlines)
 
 
-def _waits(manifest: ManifestFile, repository: Repository, problems: list[Problem]) -> Iterator[tuple[str, Problem]]:
-    """Yield the names of what a manifest waits for, each with a problem at its place; `problems` gets what is not there."""
+def _outline(manifest: ManifestFile) -> Outline | None:
     try:
-        texts = read_names(manifest.path, "after", "E569")
+        return read_outline(manifest.path)
     except UdfsError:
-        return  # it fails when it is its turn
-    for text, problem in texts:
+        return None
+
+
+def _waits(
+    manifest: ManifestFile, outline: Outline | None, repository: Repository, problems: list[Problem]
+) -> Iterator[tuple[str, Problem]]:
+    """Yield the names of what a manifest waits for, each with a problem at its place; `problems` gets what is not there."""
+    for text, problem in outline.after if outline else ():
         base = posixpath.dirname(manifest.name) if text.startswith(("./", "../")) else ""
         name = posixpath.normpath(posixpath.join(base, text))
         if not (repository.top / name).is_file():
             message = f"there is no manifest {quote(name)} in this repository"
-            hint = "after: takes paths from the repository's top, or from this file where they begin with ./ or ../"
+            takes = "after: takes paths from the repository's top, or from this file where they begin with ./ or ../"
+            others: tuple[ManifestFile, ...] = ()
+            with suppress(InvalidManifest):  # none has the usual name
+                others = repository.manifests()
+            hint = did_you_mean(name, (other.name for other in others)) or takes
             problems.append(replace(problem, message=message, hint=hint))
         yield name, problem
 

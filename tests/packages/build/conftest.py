@@ -34,9 +34,13 @@ import io, os, subprocess, sys, sysconfig, zipfile
 def compiled(source):
     name = os.path.splitext(source)[0]
     suffix = sysconfig.get_config_var("EXT_SUFFIX") or sysconfig.get_config_var("SO")
-    tool = os.environ.get("CXX" if source.endswith(".cpp") else "CC", "gcc")
-    flags = ["-shared", "-fPIC", "-O2", "-g", "-I" + sysconfig.get_path("include"), os.path.abspath(source)]
-    subprocess.check_call([tool] + flags + ["-o", name + suffix] + os.environ.get("LIBS", "").split())
+    tool = os.environ.get("CC", "gcc")
+    flags = ["-fPIC", "-O2", "-g", "-I" + sysconfig.get_path("include")]
+    source = os.path.abspath(source)
+    if source.endswith(".cpp"):  # as setuptools does it: the C compiler compiles, the C++ compiler links
+        subprocess.check_call([tool, "-c"] + flags + [source, "-o", name + ".o"])
+        tool, source = os.environ.get("CXX", "g++"), name + ".o"
+    subprocess.check_call([tool, "-shared"] + flags + [source, "-o", name + suffix] + os.environ.get("LIBS", "").split())
     return name + suffix
 
 def build_wheel(folder, config_settings=None, metadata_directory=None):

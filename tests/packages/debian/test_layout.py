@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import shutil
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.packages.debian.index import PackageIndex
-    from reconciler.packages.debian.layout import Layer
+    from reconciler.packages.debian.layout import DebianLayer
     from reconciler.packages.debian.mirror import Mirror
 
 WHOLE = os.environ.get("UDFS_PROOF") == "whole"
@@ -50,12 +51,12 @@ def real(mirror: Mirror, bookworm: PackageIndex) -> Real:
     return Real(mirror, bookworm)
 
 
-def write_out(layer: Layer, folder: Path) -> None:
+def write_out(layer: DebianLayer, folder: Path) -> None:
     for file in layer.files:
         path = folder / file.path
         path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file.source, path)
-        path.chmod(0o755 if file.is_executable else 0o644)
+        shutil.copyfile(file.file.source, path)
+        path.chmod(0o755 if file.file.is_executable else 0o644)
 
 
 def run_with(layer: Path, program: str) -> str:
@@ -71,7 +72,8 @@ def made_up(folder: Path, package: str, files: dict[str, bytes], links: dict[str
     for path, content in files.items():
         source = folder / f"{package}-{len(made)}"
         source.write_bytes(content)
-        made.append(DebFile(path, source, len(content), is_executable="bin/" in path))
+        digest = hashlib.sha256(content).hexdigest()
+        made.append(DebFile(path, source, len(content), "bin/" in path, digest))
     return Deb(package, tuple(made), tuple((links or {}).items()), ())
 
 
@@ -113,7 +115,7 @@ def test_links_to_data_and_programs_become_what_they_lead_to(tmp_path: Path) -> 
         "usr/share/gone": "usr/share/nowhere",
     }
     layer = make_layer([made_up(tmp_path, "p", files, links)])
-    assert {file.path: file.source.read_bytes() for file in layer.files} == {
+    assert {file.path: file.file.source.read_bytes() for file in layer.files} == {
         "bin/p": b"#!",
         "bin/q": b"#!",
         "etc/alternatives/q": b"#!",

@@ -110,3 +110,28 @@ def test_owners_are_those_of_what_the_stack_manages(tmp_path: Path) -> None:
         "resource b.py belongs to ALIYUN$ann",
         "resource a.py belongs to ALIYUN$ann",
     ]
+
+
+@pytest.mark.parametrize(
+    ("promote", "told"),
+    [
+        ("", "targets"),
+        ("promote: {prod: {after: test}}\n", "promote"),
+        ("promote: {prod: {after: dev, verified: true}}\n", "promote"),
+        ("promote: {prod: {after: test, verified: true}}\n", None),
+    ],
+)
+def test_what_the_policy_wants_proven_no_manifest_takes_out(promote: str, told: str | None, tmp_path: Path) -> None:
+    targets = "".join(f"  {name}: {{endpoint: local, project: {name}}}\n" for name in ("dev", "test", "prod"))
+    (tmp_path / "policy.yaml").write_text(
+        "promote: {prod: {after: test, verified: true}, elsewhere: {after: nowhere}}\n"
+    )
+    (tmp_path / "udfs.yaml").write_text(
+        f"stack: risk\npolicy: policy.yaml\ntargets:\n{targets}{promote}functions: {{}}\n"
+    )
+    manifest = load_manifest(tmp_path / "udfs.yaml", DIALECTS, env={}, shown="udfs.yaml", target="dev")
+    problems = of_manifest(manifest, {}, cast("Artifacts", SimpleNamespace(archives={})))
+    assert [problem.code for problem in problems] == (["E757"] if told else [])
+    for problem in problems:
+        assert problem.at == manifest.at(told or "", "prod")
+        assert "wants `promote: {prod: {after: test, verified: true}}`" in str(problem.hint)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from reconciler.base.errors import Position
 from reconciler.base.names import versioned_name
 from reconciler.core.diff import Action, Cause, Change, Comparison, explain_list
+from reconciler.core.kind import Mark
 from reconciler.core.record import Applied, Entry, Holder
+from reconciler.core.state import Desired, Live
+from reconciler.targets.fc.objects import FcFunction, version_of_function
 from reconciler.targets.maxcompute.names import Reference
 from reconciler.targets.maxcompute.objects import Function, Resource, function_key, resource_key
 from tests.unit.core.states import (
@@ -23,9 +25,6 @@ from tests.unit.core.states import (
     there,
     wanted,
 )
-
-if TYPE_CHECKING:
-    from reconciler.core.state import Live
 
 
 def only(comparison: Comparison) -> Change:
@@ -278,6 +277,26 @@ def test_a_version_that_is_no_longer_wanted_stays() -> None:
     assert [kept.object.name for kept in found.superseded] == [old.name]
     assert found.foreign == 0
     assert [c.action for c in compare(wants, have, STACK, retire=False).changes].count(Action.DELETE) == 1
+
+
+def test_what_cannot_outlive_a_deletion_goes_with_it_and_what_can_stays() -> None:
+    """Of two functions with a version each that nobody wants, one is taken out of the manifest."""
+    functions = [FcFunction(name, "python3.10", "index.handler", "1") for name in ("gone", "kept")]
+    versions = [version_of_function(old, digests("one")[0]) for old in functions]
+    found = compare(
+        state(Desired(functions[1], Position("udfs.yaml", 1, 1), marker())),
+        live(
+            *(Live(old, mark=marker()) for old in functions),
+            *(Live(old, mark=Mark(STACK, sha256)) for old, sha256 in versions),
+        ),
+        STACK,
+    )
+    assert [(str(change.key), change.action) for change in found.changes] == [
+        ("function gone", Action.DELETE),
+        ("function kept", Action.KEEP),
+        (str(versions[0][0].key), Action.DELETE),
+    ]
+    assert [old.object.name for old in found.superseded] == [versions[1][0].name]
 
 
 def test_the_next_version_is_the_manifests_doing_and_the_first_is_new() -> None:

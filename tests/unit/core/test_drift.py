@@ -4,22 +4,30 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from reconciler.base.errors import Position
 from reconciler.base.hints import spell
 from reconciler.core.diff import ignoring
-from reconciler.core.drift import Deviation, Drift
-from reconciler.core.plan import restoring
+from reconciler.core.drift import Deviation, Drift, Exemption, tolerate
+from reconciler.core.plan import needs, restoring
 from reconciler.core.record import Applied, Entry, Holder, Step
 from reconciler.manifest.section import read_section
 from reconciler.targets.maxcompute.manifest import Ignored
 from reconciler.targets.maxcompute.names import Reference
-from reconciler.targets.maxcompute.objects import Function
+from reconciler.targets.maxcompute.objects import CATALOG, Function
 from tests.unit.core.states import HERE, NOON, STACK, find, function, live, make, marker, resource, state, there, wanted
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from reconciler.base.errors import Problem
+    from reconciler.core.kind import Key
     from reconciler.core.state import DesiredState, Live, LiveState, Object
 
 MODULE, DATA = resource("a.py"), resource("d.csv", kind="file", comment="ours")
@@ -113,6 +121,17 @@ def test_what_an_unfinished_run_left_is_not_blamed_on_anybody() -> None:
     assert find(WANTED, project(*edits), STACK, cut_off).waiting == 2
 
 
+@pytest.mark.parametrize("outcome", ["unknown", "failed", "not tried"])
+def test_what_a_cut_off_run_was_to_bring_back_is_drift_until_it_is_there(outcome: str) -> None:
+    steps = tuple(Step("update", key.kind, key.name, outcome, restores=True) for key in WANTED)
+    cut_off = replace(LAST, outcome="interrupted", steps=steps)
+    hacked = there(resource("a.py", "hacked"), marker("one", "f"))
+    assert told(project(hacked), last=cut_off) == told(project(hacked)) == {"a.py": "edited: "}
+    assert told(project(without="f"), last=cut_off) == {"f": "deleted: "}
+    assert told(project(), last=cut_off) == {}
+    assert restored(project(hacked, without="f"), last=cut_off) == ["update resource a.py", "create function f"]
+
+
 def restored(have: LiveState, desired: DesiredState = WANTED, last: Entry = LAST) -> list[str]:
     plan = make(desired, have, stack=STACK, destination=HERE, last=last)
     back = restoring(plan, find(desired, have, STACK, last))
@@ -162,3 +181,48 @@ def test_what_is_ignored_is_wanted_as_it_is_found() -> None:
     assert after(noted, rule("*.CSV", "comment")) == noted.object
     assert after(noted, rule("*.csv", "class")) == DATA
     assert ignoring(WANTED, {}, [both]) == WANTED
+
+
+def line(pattern: str) -> Exemption:
+    return Exemption(pattern, "a hotfix", "2999-12-31", Position("udfs.yaml", 4, 5))
+
+
+CHANGED = state(wanted(MODULE, "two", "f"), wanted(DATA), wanted(function("f", "a.py", "d.csv", class_path="a.H")))
+
+
+def _is_about(problem: Problem, keys: Collection[Key]) -> bool:
+    return any(problem.message.startswith(f"{key} ") for key in keys)
+
+
+@given(
+    edits=st.lists(st.sampled_from([*(case[1] for case in EDITED), "f", "a.py", "d.csv"]), unique_by=id, max_size=3),
+    patterns=st.lists(st.sampled_from(["f", "a.py", "*.csv", "*", "g", "F"]), max_size=2),
+    desired=st.sampled_from([WANTED, CHANGED]),
+)
+def test_what_is_ignored_takes_exactly_that_out_of_drift_and_plan(
+    edits: list[Live | str], patterns: list[str], desired: DesiredState
+) -> None:
+    have = project(*(edit for edit in edits if not isinstance(edit, str)))
+    gone = {edit for edit in edits if isinstance(edit, str)}
+    have = {key: live for key, live in have.items() if key.name not in gone}
+    whole = find(desired, have, STACK, LAST)
+    left = tolerate(whole, [*map(line, patterns)], CATALOG.kinds)
+    ignored = {each.deviation.key for each in left.tolerations}
+    named = {one.key for one in whole.drifted if any(fnmatchcase(one.key.folded, each.lower()) for each in patterns)}
+    assert ignored == {one.key for one in whole.drifted if one.key in named and one.kind is not Deviation.TAKEN}
+    assert {one.key for one in left.drifted} == {one.key for one in whole.drifted} - ignored
+
+    every, rest = (
+        make(desired, have, stack=STACK, destination=HERE, last=LAST, tolerations=tolerations)
+        for tolerations in ((), left.tolerations)
+    )
+    kept = {each.deviation.key for each in rest.tolerations}
+    assert kept <= ignored
+    assert [change for change in every.changes if change.key not in kept] == [*rest.changes]
+    # What is left as it is, is refused nothing: a file that was made a module, say.
+    assert [problem for problem in every.refusals if not _is_about(problem, kept)] == [*rest.refusals]
+    # What comes back although it is ignored is gone, and something that is written needs it.
+    needed = {need for change in rest.changes if change.desired for need in needs(change.desired.object)}
+    for key in ignored - kept:
+        assert key not in have
+        assert key in needed

@@ -77,6 +77,8 @@ def test_a_mark_names_no_function_that_was_not_adopted_too() -> None:
     )
     project = side(there(resource("a.py")), there(function("f", "a.py")), there(function("g", "a.py")))
     assert [c.mark for c in adoption((A,), want, project, holding("one")).changes] == [marker("one")]
+    same = adoption((A,), want, project, holding("one"), {A})
+    assert [(c.mark, c.differences) for c in same.changes] == [(marker("one"), ())]
     together = adoption((A, F), want, project, holding("one"))
     assert [c.mark for c in together.changes] == [marker("one", "f"), None]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.manifest.effective import read_names
+from reconciler.manifest.effective import read_outline
 from reconciler.manifest.load import load_manifest
 from reconciler.targets.dialects import DIALECTS
 
@@ -27,7 +27,7 @@ def test_each_name_has_its_place_and_what_is_no_name_is_none(
     tmp_path: Path, text: str, places: list[tuple[str, int, int]]
 ) -> None:
     (tmp_path / "udfs.yaml").write_text(text)
-    names = read_names(tmp_path / "udfs.yaml", "after", "E569")
+    names = read_outline(tmp_path / "udfs.yaml").after
     assert [(name, problem.at and (problem.at.line, problem.at.column)) for name, problem in names] == [
         (name, (line, column)) for name, line, column in places
     ]

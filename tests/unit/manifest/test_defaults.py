@@ -26,6 +26,11 @@ def test_a_service_that_says_nothing_has_no_runtimes_types_or_distributions_of_i
     assert function.class_name == ""
     assert (manifest.usable_runtimes, manifest.resource_types) == ({}, {})
     assert (manifest.installed_distributions(function), manifest.installed_modules(function)) == ({}, ())
+    assert (manifest.environments, manifest.packages, tuple(manifest.other_uses)) == ({}, {}, ())
+    assert (manifest.engine, function.layers, function.environment) == (None, (), {})
+    assert (function.tests, function.resources, function.modules, function.wire) == ((), (), (), False)
+    assert (function.python, function.image, function.isolation) == (None, None, False)
+    assert (model.Test(returns=1).input, model.Test(returns=1).is_single) == ([[]], True)
     assert model.Target().resolve("other/resources/a.py") == ("other/resources/a.py", None)
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.base.errors import InvalidManifest
-from reconciler.manifest.editing import ManifestEntry, add_entries, scalar
+from reconciler.manifest.editing import Bare, ManifestEntry, add_entries, scalar
 from reconciler.manifest.reader import Document, read_document
 
 NEW = [
@@ -125,3 +125,15 @@ def test_a_long_list_stands_line_by_line() -> None:
 def test_what_is_added_comes_before_the_end_of_the_document() -> None:
     found = add_entries("stack: s\nfunctions:\n  f: {class: m.F}\n...\n", "functions", NEW)
     assert found.index("new:") < found.index("...")
+
+
+def test_numbers_and_truth_values_stand_as_they_are_and_texts_that_look_alike_in_quotes() -> None:
+    entry = ManifestEntry("f", {"port": Bare("8080"), "open": Bare("true"), "handler": "true", "account": "0123"})
+    added = add_entries("stack: s\n", "functions", [entry])
+    assert [line.strip() for line in added.splitlines()[-5:]] == [
+        "f:",
+        "port: 8080",
+        "open: true",
+        'handler: "true"',
+        'account: "0123"',
+    ]

@@ -79,7 +79,7 @@ def test_escapes_are_data_in_the_arguments_of_a_test(folder: Folder) -> None:
     folder.files("a.py")
     text = 'stack: s\nfunctions: {f: {source: a.py, class: A, tests: [{args: ["a\\u0001b"], returns: "\\u202e"}]}}\n'
     (test,) = folder.load(text).manifest.functions["f"].tests
-    assert (test.args, test.returns) == (["a\x01b"], "\u202e")
+    assert (test.input, test.returns) == ([["a\x01b"]], "\u202e")
 
 
 def test_carriage_returns_at_the_ends_of_lines_are_taken(folder: Folder) -> None:

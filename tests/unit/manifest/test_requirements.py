@@ -93,7 +93,8 @@ def test_what_is_not_taken_is_told(text: str, expected: tuple[str, str]) -> None
     [
         ("dist/a.whl", "a path begins with './'"),
         ("a-1.tar.gz", "a path begins with './'"),
-        ("a=1", "as in 'numpy==1.21.6': Expected semicolon (after name with no version specifier) or end"),
+        ("a=1", "write a==1"),
+        ("a b", "as in 'numpy==1.21.6': Expected semicolon (after name with no version specifier) or end"),
         ("a; " + "(" * 3_000, "as in 'numpy==1.21.6': too many parentheses"),
         ("a --no-binary=a", "which file is taken is decided for the runtime: wheels first, then what can be built"),
     ],

@@ -31,18 +31,18 @@ SHAPES = {
         "1:1 E201 the manifest needs the key 'stack'",
         "1:1 E201 the manifest needs the key 'functions'",
     ]),
-    "a misspelt key": (S + F + "pakages: {}\n", ["3:1 E214 unknown key 'pakages', did you mean 'packages'?"]),
+    "a misspelt key": (S + F + "pakages: {}\n", ["3:1 E214 unknown key 'pakages'"]),
     "an unknown key": (S + F + "zzz: {}\n", ["3:1 E214 unknown key 'zzz'"]),
     "a misspelt key that is needed": (S + "function: {}\n", [
-        "2:1 E214 unknown key 'function', did you mean 'functions'?",
+        "2:1 E214 unknown key 'function'",
     ]),
     "keys of each section": (S + "targets: {t: {proj: p}}\npackages: {p: {wheel: [x]}}\n"
         "resources: {r: {files: x}}\nfunctions: {f: {class: A, test: [{arg: []}]}, g: {class: A, tests: [{arg: []}]}}\n", [
-        "2:15 E214 unknown key 'proj', did you mean 'project'?",
-        "3:16 E214 unknown key 'wheel', did you mean 'wheels'?",
-        "4:17 E214 unknown key 'files', did you mean 'file'?",
-        "5:27 E214 unknown key 'test', did you mean 'tests'?",
-        "5:70 E214 unknown key 'arg', did you mean 'args'?",
+        "2:15 E214 unknown key 'proj'",
+        "3:16 E214 unknown key 'wheel'",
+        "4:17 E214 unknown key 'files'",
+        "5:27 E214 unknown key 'test'",
+        "5:70 E214 unknown key 'arg'",
     ]),
     "a function of nothing": (S + "functions:\n  f:\n", ["3:3 E202 the function 'f' takes a mapping"]),
     "a text for a mapping": (S + "functions: f\n", ["2:12 E202 'functions' takes a mapping"]),
@@ -60,18 +60,18 @@ SHAPES = {
         "3:48 E202 'pre_release' takes true or false",
     ]),
     "a runtime's settings that are none": (S + F + "runtimes: {cp38: {}, cp37: {platfrm: rhel5, python: 3.7}}\n", [
-        "3:12 E214 unknown key 'cp38', did you mean 'cp37'?",
-        "3:29 E214 unknown key 'platfrm', did you mean 'platform'?",
+        "3:12 E214 unknown key 'cp38'",
+        "3:29 E214 unknown key 'platfrm'",
         "3:53 E203 'python' does not have the form it needs",
     ]),
     "a list for a runtime": (S + F + "python: [cp37]\n", ["3:1 E203 a list or mapping is not allowed for 'python'"]),
-    "a type that is none": (S + F + "resources: {r: {file: x, type: zip}}\n", ["3:32 E203 'zip' is not allowed for 'type'"]),
+    "a type that is none": (S + F + "resources: {r: {table: x, type: zip}}\n", ["3:33 E203 'zip' is not allowed for 'type'"]),
     "a stack in capitals": ("stack: Risk\n" + F, ["1:8 E203 'stack' does not have the form it needs"]),
-    "a comment in Chinese": (S + F + "resources: {r: {file: x, comment: 表}}\n", [
-        "3:35 E203 'comment' does not have the form it needs",
+    "a comment in Chinese": (S + F + "resources: {r: {table: x, comment: 表}}\n", [
+        "3:36 E203 'comment' does not have the form it needs",
     ]),
-    "a long comment": (S + F + f"resources: {{r: {{file: x, comment: {'x' * 600}}}}}\n", [
-        "3:35 E203 'comment' is longer than 512 characters",
+    "a long comment": (S + F + f"resources: {{r: {{table: x, comment: {'x' * 600}}}}}\n", [
+        "3:36 E203 'comment' is longer than 512 characters",
     ]),
     "a target's name": (S + F + "targets: {'a b': {project: p}}\n", [
         "3:11 E203 'a b' is not a name that 'targets' takes",
@@ -126,10 +126,11 @@ def test_duplicate_keys_do_not_hide_what_else_is_wrong(folder: Folder) -> None:
         (S, "functions: SQL name → function."),
         (
             S + F + "zzz: 1\n",
-            "keys allowed here: stack, functions, target, rollout, line_ends, grace, variables, targets, promote, ignore, policy, after, moved, python, packages, resources, runtimes, tables",
+            "keys allowed here: stack, functions, target, rollout, line_ends, grace, variables, targets, promote, ignore, policy, include, after, moved, python, packages, resources, runtimes, tables",
         ),
+        ("stack: My Shop 2\n" + F, "write stack: my-shop-2"),
         (S + F + "python: cp39\n", "one of cp27, cp37 or cp311"),
-        ("stack: A\n" + F, "a stack's name: lower-case letters, digits and -, beginning with a letter, 40 at most"),
+        ("stack: 1\n" + F, "a stack's name: lower-case letters, digits and -, beginning with a letter, 40 at most"),
         (
             S + "functions: {f: x}\n",
             "write f: {source: x, class: …}",
@@ -190,7 +191,7 @@ def test_empty_sections_and_lists_are_empty(folder: Folder) -> None:
                 raises: ValueError
     """)
     function = loaded.manifest.functions["f"]
-    assert (loaded.manifest.packages, function.packages, function.tests[0].args) == ({}, [], [])
+    assert (loaded.manifest.packages, function.packages, function.tests[0].input) == ({}, [], [[]])
     assert [test.input for test in function.tests] == [[[]], []]
 
 
@@ -208,12 +209,12 @@ def test_test_values_are_typed_as_yaml_1_2_says(folder: Folder) -> None:
     """
     first, second = folder.files("a.py").load(text).manifest.functions["f"].tests
     inf = float("inf")
-    assert first.args == [1, -2, 31, 15, 1.5, 0.5, 1000.0, inf, -inf, True, False, None, None]
-    assert [type(one) for one in first.args[:7]] == [int, int, int, int, float, float, float]
+    assert first.input[0] == [1, -2, 31, 15, 1.5, 0.5, 1000.0, inf, -inf, True, False, None, None]
+    assert [type(one) for one in first.input[0][:7]] == [int, int, int, int, float, float, float]
     assert first.returns == {
         "no": "no", "1": "1", "d": "2026-01-01", "t": "1:30", "u": "1_000", "v": "0b1", "w": ["yes"],
     }  # fmt: skip
-    assert second.args[0] != second.args[0]
+    assert second.input[0][0] != second.input[0][0]
 
 
 LINES = {

@@ -60,7 +60,7 @@ def test_variables_go_into_any_text_but_not_into_keys(folder: Folder) -> None:
     function = loaded.manifest.functions["f"]
     assert (loaded.manifest.stack, loaded.code["f"].runtime.tag) == ("s", "cp311")
     assert function.description == "costs ${var:dir} and $5 and 3"
-    assert function.tests[0].args == [3, "3", {"a": ["3"]}]
+    assert function.tests[0].input[0] == [3, "3", {"a": ["3"]}]
     assert folder.says("stack: s\nvariables: {a: b}\nfunctions: {'${var:a}': {class: m.C}}\n")[0] == (
         "3:13 E302 '${var:a}' cannot be the name of a function"
     )

@@ -15,15 +15,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.base.errors import PackageError
+from reconciler.base.line_ends import LineEnds, with_crlf, with_line_feeds
 from reconciler.manifest.model import Resource
 from reconciler.packages.fetch.cache import Cache
 from reconciler.packages.inspect.contents import inspect_file
 from reconciler.packages.inspect.files import file_kind
-from reconciler.packages.pack.folders import pack_folder
+from reconciler.packages.pack.folders import convert_line_ends, pack_folder, pack_package
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from reconciler.packages.content import Content
     from reconciler.packages.pack.archives import PackedArchive
 
 SUFFIXES = (".zip", ".tar", ".tgz", ".tar.gz")
@@ -105,7 +107,7 @@ def test_what_is_excluded_is_not_even_looked_at(tmp_path: Path) -> None:
 def test_nothing_is_packed_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = _write(tmp_path / "data", FILES)
     first = _pack(folder)
-    monkeypatch.setattr("reconciler.packages.pack.folders._write_zip", None)
+    monkeypatch.setattr("reconciler.packages.pack.folders.write_file_zip", None)
     assert _pack(folder) == first
     (folder / "b/c/run.sh").chmod(0o755)
     with pytest.raises(TypeError):
@@ -200,6 +202,11 @@ LITTER = (
     "b/desktop.ini",
     "b/.#a.csv",
     "._a.csv",
+    ".venv/lib/x.py",
+    "env/pyvenv.cfg",
+    "env/lib/y.py",
+    ".env",
+    "b/.env.prod",
 )
 
 
@@ -207,3 +214,28 @@ def test_what_tools_leave_in_a_folder_is_packed_only_on_request(tmp_path: Path) 
     folder = _write(tmp_path / "data", {"a.csv": b"1", **dict.fromkeys(LITTER, b"?")})
     assert [*_contents(_pack(folder))] == ["a.csv"]
     assert [*_contents(_pack(folder, exclude=["!.idea/", "!*~"]))] == [".idea/x.xml", "a.csv", "a.csv~"]
+    assert [*_contents(_pack(folder, exclude=["!/.env", "!/env/"]))] == [
+        ".env",
+        "a.csv",
+        "env/lib/y.py",
+        "env/pyvenv.cfg",
+    ]
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz", "package"])
+def test_an_archive_with_other_line_ends_is_that_of_the_folder_with_them(tmp_path: Path, kind: str) -> None:
+    texts = {"a.py": b"A = 1\nB = 2\n", "deep/b.txt": b"x\r\ny\n", "run.sh": b"#!/bin/sh\n"}
+    other = {"image.bin": b"\0\r\n\n", "lonely.txt": b"no end"}
+    kept = Cache(tmp_path / "cache", line_ends=LineEnds(tmp_path, "keep"))
+
+    def pack(folder: Path) -> Content:
+        (folder / "run.sh").chmod(0o755)
+        if kind == "package":
+            return pack_package(folder, "own", kept, is_versioned=False).content
+        return pack_folder(f"data.{kind}", folder, "data", Resource(), kept).content
+
+    here = pack(_write(tmp_path / "here" / "own", texts | other))
+    for convert, end in ((with_crlf, b"\r\n"), (with_line_feeds, b"\n")):
+        changed = {name: text.replace(b"\r\n", b"\n").replace(b"\n", end) for name, text in texts.items()}
+        there = pack(_write(tmp_path / convert.__name__ / "own", changed | other))
+        assert convert_line_ends(here, kind, convert, tmp_path).sha256 == there.sha256 != here.sha256

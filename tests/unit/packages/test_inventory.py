@@ -11,7 +11,7 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from reconciler.manifest.section import read_section
-from reconciler.packages.artifacts import Archive, Item, Library, Shipment, Wheel
+from reconciler.packages.artifacts import Archive, Artifacts, Library, Wheel
 from reconciler.packages.content import read_content
 from reconciler.packages.inspect.contents import FileFacts
 from reconciler.packages.inventory import licences, take_inventory
@@ -31,20 +31,20 @@ def _archive(path: Path) -> Archive:
     return Archive(f"{path.stem}.zip", content, (Wheel(path.name, content, native=False),), FileFacts("wheel"))
 
 
-def _shipment(packages: dict[str, tuple[Archive | Library, ...]]) -> Shipment:
-    items = [
-        Item(
-            part.name,
-            "library" if isinstance(part, Library) else "archive",
-            ("packages", package),
-            content=part.content,
-            package=package,
-            made_of=part,
-        )
-        for package, parts in packages.items()
-        for part in parts
-    ]
-    return Shipment("f", RUNTIMES["cp37"], tuple(items))
+CP37 = RUNTIMES["cp37"]
+
+
+def _take(packages: dict[str, tuple[Archive | Library, ...]], lock: dict[str, Any]) -> Inventory:
+    """Take the inventory of packages that functions of Python 3.7 use."""
+    artifacts = Artifacts(
+        {},
+        {
+            (name, "cp37"): tuple(part for part in parts if isinstance(part, Archive))
+            for name, parts in packages.items()
+        },
+        {name: tuple(part for part in parts if isinstance(part, Library)) for name, parts in packages.items()},
+    )
+    return take_inventory("s", artifacts, [(name, CP37) for name in packages], read_section(Lock, {"packages": lock}))
 
 
 def _locked(path: Path, **more: Any) -> dict[str, Any]:
@@ -67,12 +67,11 @@ def found(shelf: dict[str, Path], tmp_path: Path) -> Inventory:
     (tmp_path / "libx-1.so").write_bytes(b"\x7fELF")
     library = Library("libx.so.1", "build/libx-1.so", 0, read_content(tmp_path / "libx-1.so"), FileFacts("library"))
     app, base, own = (_archive(shelf[name]) for name in ("app", "base", "own"))
-    shipment = _shipment({"p": (app, base), "q": (own, base, library)})
     source = {"file": "base-1.0.tar.gz", "sha256": "5" * 64, "built_with": "zig"}
     group = _group(
         _locked(shelf["app"], requirements=["app>=1"]), _locked(shelf["base"], needed_by=["app"], source=source)
     )
-    return take_inventory("s", [shipment], read_section(Lock, {"packages": {"p": {"cp37": group}}}))
+    return _take({"p": (app, base), "q": (own, base, library)}, {"p": {"cp37": group}})
 
 
 def test_each_file_is_there_once_with_who_asked_for_it(found: Inventory, shelf: dict[str, Path]) -> None:
@@ -91,10 +90,44 @@ def test_each_file_is_there_once_with_who_asked_for_it(found: Inventory, shelf: 
 
 
 def test_what_only_came_along_was_not_asked_for(shelf: dict[str, Path]) -> None:
-    shipment = _shipment({"p": (_archive(shelf["app"]), _archive(shelf["base"]))})
     group = _group(_locked(shelf["app"], requirements=["app"]), _locked(shelf["base"], needed_by=["app", "absent"]))
-    taken = take_inventory("s", [shipment], read_section(Lock, {"packages": {"p": {"cp37": group}}}))
+    taken = _take({"p": (_archive(shelf["app"]), _archive(shelf["base"]))}, {"p": {"cp37": group}})
     assert taken.asked_for == (sha256(shelf["app"]),)
+
+
+def test_debian_packages_are_parts_under_the_names_that_scanners_know() -> None:
+    file = "pool/main/libz/libz/{}_1.2-3_amd64.deb"
+    debs = [
+        {
+            "name": "tool",
+            "version": "1.2-3",
+            "architecture": "amd64",
+            "file": file.format("tool"),
+            "size": 9,
+            "sha256": "a" * 64,
+        },
+        {
+            "name": "libz1",
+            "version": "1.2-3",
+            "architecture": "amd64",
+            "file": file.format("libz1"),
+            "size": 9,
+            "sha256": "b" * 64,
+            "because": "tool",
+            "suite": "bookworm-security",
+        },
+    ]
+    group = {**_group(), "debs": debs}
+    group["inputs"] = {**group["inputs"], "suite": "bookworm"}
+    taken = _take({"p": ()}, {"p": {"cp37": group}})
+    assert taken.asked_for == ("a" * 64,)
+    assert taken.needs == (("b" * 64, ()), ("a" * 64, ("b" * 64,)))
+    text = render_sbom(taken, "1.2")
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    assert [component["purl"] for component in json.loads(text)["components"]] == [
+        "pkg:deb/debian/libz1@1.2-3?arch=amd64&distro=bookworm-security",
+        "pkg:deb/debian/tool@1.2-3?arch=amd64&distro=bookworm",
+    ]
 
 
 def test_the_document_is_cyclonedx_and_always_the_same(found: Inventory) -> None:
@@ -129,7 +162,7 @@ def test_a_licence_is_what_the_metadata_declares(metadata: str, expected: tuple[
     with ZipFile(path, "w") as archive:
         archive.writestr("a-1.dist-info/METADATA", head + metadata)
     assert licences(path) == expected
-    text = render_sbom(take_inventory("s", [_shipment({"p": (_archive(path),)})], None), "1")
+    text = render_sbom(_take({"p": (_archive(path),)}, {}), "1")
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
 
 

@@ -13,6 +13,7 @@ import traceback
 from .batches import decode_columns, decode_good_rows
 from .compat import PY2, text_type
 from .frames import CLOSING, CONSTRUCTING, IN_ROW, WAITING, Channel, Misfit, NotLoadable, ResultMisfit, shared_memory, end_with_parent
+from .keeper import leave_keeper
 from .loading import load_class
 from .odps_modules import Resources, install_odps
 from .sandbox import enter_sandbox, layer_behind, sandbox_layer
@@ -151,6 +152,9 @@ def main(requests, answers, lifeline, progress):
     sys.path.append(job["installed"])
     mark = shared_memory(progress)
     apply_limits(job["limits"])
+    if not job["sandboxed"]:  # in the sandbox, nothing can be started
+        leave_keeper(lifeline)
+        channel.process = os.getpid()
     TableFunction.sends_origins = job["origins"]
     if not PY2:
         import faulthandler

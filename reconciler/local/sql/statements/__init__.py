@@ -42,6 +42,7 @@ _KINDS: dict[tuple[str, ...], StatementKind] = {
     ("alter", "table"): StatementKind(partitions.alter_table),
     ("create", "view"): StatementKind(views.create_view),
     ("create", "or", "replace", "view"): StatementKind(views.replace_view),
+    ("alter", "view"): StatementKind(views.rename_view),
     ("drop", "view"): StatementKind(views.drop_view),
     ("insert",): StatementKind(inserts.insert),
     ("with",): StatementKind(inserts.insert_or_select),

@@ -1,7 +1,8 @@
-"""Views: CREATE [OR REPLACE] VIEW and DROP VIEW [doc "View operations"]."""
+"""Views: CREATE [OR REPLACE] VIEW, ALTER VIEW … RENAME and DROP VIEW [doc "View operations"]."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reconciler.local.sql.catalog import TableColumn, TableDefinition
@@ -48,6 +49,24 @@ def create_view(words: Words, session: SqlSession, *, replaces: bool = False) ->
 def replace_view(words: Words, session: SqlSession) -> JobOutcome:
     """``CREATE OR REPLACE VIEW``."""
     return create_view(words, session, replaces=True)
+
+
+def rename_view(words: Words, session: SqlSession) -> JobOutcome:
+    """``ALTER VIEW name RENAME TO new_name``; of its owner (CHANGEOWNER TO) nothing is kept here."""
+    position = words.position()
+    name = session.table_name(words.dotted_name())
+    words.expect("rename")
+    words.expect("to")
+    new_position = words.position()
+    new_name = replace(name, name=words.identifier())
+    words.finish()
+    definition = session.catalog.definition(name)
+    if definition is None or not definition.view:
+        raise unknown_view(position, str(name))
+    if session.catalog.definition(new_name) is not None:
+        raise table_exists(new_position, f"table or view {new_name}")
+    session.catalog.alter(name, definition, new_name.name)
+    return JobOutcome()
 
 
 def drop_view(words: Words, session: SqlSession) -> JobOutcome:

@@ -50,9 +50,10 @@ def write_query(session: SqlSession, run: QueryRun, name: TableName, definition:
 def write_batches(
     catalog: TableCatalog, values: PartitionValues, columns: Sequence[TableColumn], batches: Iterable[Any]
 ) -> WrittenRows:
-    """Write batches in the types of a table's columns, to become a partition's rows later on."""
+    """Write batches in the types of a table's columns, to become a partition's rows later on; `SqlFailed` for one that misses."""
     schema = arrow_schema(columns)
-    return catalog.write_rows(values, partial(write_parquet, _convert(batches, schema), schema))
+    filled = map(partial(_require_filled, columns), batches)
+    return catalog.write_rows(values, partial(write_parquet, _convert(filled, schema), schema))
 
 
 def _convert(batches: Iterable[Any], schema: pa.Schema) -> Iterator[Any]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.base.errors import Problem, UsageError
 from reconciler.base.threads import Threads
+from reconciler.base.words import did_you_mean, quote
 from reconciler.core.report import Imported
 from reconciler.manifest.editing import scalar
 from reconciler.manifest.load import parse_manifest
@@ -31,6 +32,7 @@ from reconciler.targets.maxcompute.importing.selection import (
     is_file,
     select,
 )
+from reconciler.targets.maxcompute.importing.sources import SourceForms
 from reconciler.targets.maxcompute.manifest import target_of
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ if TYPE_CHECKING:
 _READERS = 8
 
 
-def begin_manifest(new_project: NewProject, source: Loaded | None, folder: Path) -> str:
+def begin_manifest(new_project: NewProject, source: Loaded | None, folder: Path, *, as_sources: bool) -> str:
     if source is not None:
         _require_apart(source, folder, new_project)
         label, target = source.target_name, target_of(source)
@@ -59,13 +61,29 @@ def begin_manifest(new_project: NewProject, source: Loaded | None, folder: Path)
         label = "local" if endpoint == "local" else project[:100]
     fields = {"endpoint": endpoint, "project": project, **({"schema": schema} if schema else {})}
     settings = ", ".join(f"{key}: {scalar(value)}" for key, value in fields.items())
-    return (
-        f"# Written by `udfs import` from the project {scalar(project)}. Everything is under `resources:` by the name it has\n"
+    form = (
+        ". A function's code is its\n# `source:`; each content of it is a version of its own, which the function is switched to in one request.\n"
+        if as_sources
+        else ". Everything is under `resources:` by the name it has\n"
         "# there. To have a module under a name with its digest, and switched to in one request, name it as a function's\n"
         "# `source:` instead; see `udfs explain E550`.\n"
+    )
+    return (
+        f"# Written by `udfs import` from the project {scalar(project)}{form}"
         f"stack: {scalar(new_project.stack or _stack(project))}\n"
         f"targets:\n  {scalar(label)}: {{{settings}}}\n"
     )
+
+
+def is_of(manifest: Loaded, project: NewProject) -> bool:
+    target = target_of(manifest)
+    pairs = (
+        (project.project, target.project),
+        (project.endpoint, target.endpoint),
+        (project.schema, target.schema_),
+        (project.stack, manifest.manifest.stack),
+    )
+    return all(name in (None, present) for name, present in pairs)
 
 
 def _require_apart(source: Loaded, folder: Path, new_project: NewProject) -> None:
@@ -99,18 +117,24 @@ def import_objects(
     selection, unmatched = select(reading, request.functions, request.resources, names_in(manifest.loaded))
     if unmatched:
         raise UsageError.of(
-            Problem("E560", f"the project has no {kind} that '{pattern}' fits") for kind, pattern in unmatched
+            Problem(
+                "E560",
+                f"the project has no {kind} that {quote(pattern)} fits",
+                hint=did_you_mean(pattern, (key.name for key in reading.live if key.kind == kind)),
+            )
+            for kind, pattern in unmatched
         )
     selection = _read_each(selection, target, manifest.loaded.manifest.stack)
     require_free_paths(folder, selection, overwrite=request.overwrite)
     fetch_files(folder, selection, target, staging, on_step)
-    draft = ImportDraft(manifest, selection, staging, cache, env, prepare)
+    sources = SourceForms.of(selection) if request.as_sources else SourceForms()
+    draft = ImportDraft(manifest, selection, staging, cache, env, prepare, sources)
     draft.judge()
-    selection = draft.selection
+    selection, roles = draft.selection, sources.absorbed_keys(draft.selection)
     result = Imported(
         str(manifest.file),
         tuple(imported_function(live, draft.python_of(live)) for live in selection.functions),
-        tuple(map(imported_resource, selection.resources)),
+        tuple(imported_resource(live, roles.get(live.object.key)) for live in selection.resources),
         selection.left_out,
         selection.present,
         tuple(map(draft.python_of, selection.functions)),

@@ -27,6 +27,7 @@ from reconciler.targets.maxcompute.importing.selection import (
     path_of,
     resource_entry,
 )
+from reconciler.targets.maxcompute.importing.sources import SourceForms
 from reconciler.targets.maxcompute.manifest import manifest_of, target_of
 from reconciler.targets.maxcompute.names import wheel_archive
 from reconciler.targets.maxcompute.objects import function_key, resource_key
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-DIALECTS = {MAXCOMPUTE.kind: MAXCOMPUTE}
+DIALECTS = {MAXCOMPUTE.kind: lambda: MAXCOMPUTE}
 MANIFEST = "udfs.yaml"
 _PREFERENCE = ("cp37", "cp27", "cp311")
 """Of runtimes that fit alike, the first is taken."""
@@ -83,6 +84,9 @@ class ImportDraft:
     cache: Cache
     env: Mapping[str, str]
     prepare: Callable[[Loaded], object]
+    sources: SourceForms = field(default_factory=SourceForms)
+    """The functions that are written with ``source:``; one that cannot be is written as it is in the project."""
+
     usual: str = "cp37"
     pythons: dict[Key, str] = field(default_factory=dict)
 
@@ -94,18 +98,10 @@ class ImportDraft:
                 _copy_present(
                     (self.manifest.loaded.folder / declared.file).resolve(), self.staging / _PRESENT / declared.file
                 )
-        loaded, artifacts = self._without_refused(
-            # A draft has no packages, so there is no step to tell of.
-            partial(collect, cache=self.cache, env=self.env, on_step=lambda step: None)
-        )
-        findings_of = {
-            live.object.key: findings_by_runtime(live.object.name, loaded, artifacts, SOURCE_RULES)
-            for live in self.selection.functions
-        }
-        worst = {key: min(findings.values(), key=_weight) for key, findings in findings_of.items()}
-        self.selection = self.selection.without(
-            {key: f"{finding[0].message} ({finding[0].code})" for key, finding in worst.items() if _weight(finding)[0]}
-        )
+        findings_of, refused = self._find_refused()
+        while self.sources.give_up(refused.keys(), self.selection):
+            findings_of, refused = self._find_refused()
+        self.selection = self.selection.without(refused)
         for key, findings in findings_of.items():
             fewest = min(map(_weight, findings.values()))
             findings_of[key] = {tag: finding for tag, finding in findings.items() if _weight(finding) == fewest}
@@ -115,6 +111,25 @@ class ImportDraft:
         for key, best in findings_of.items():
             self.pythons[key] = min(best, key=lambda tag: (tag != self.usual, _PREFERENCE.index(tag)))
         self._without_refused(self.prepare)
+
+    def _find_refused(self) -> tuple[dict[Key, dict[str, tuple[Finding, ...]]], dict[Key, str]]:
+        """Return what the sources of each function tell, by runtime, and which no runtime takes, with the reason."""
+        findings_of = self._find()
+        worst = {key: min(findings.values(), key=_weight) for key, findings in findings_of.items()}
+        return findings_of, {
+            key: f"{finding[0].message} ({finding[0].code})" for key, finding in worst.items() if _weight(finding)[0]
+        }
+
+    def _find(self) -> dict[Key, dict[str, tuple[Finding, ...]]]:
+        """Return what the sources of each function tell, by runtime."""
+        loaded, artifacts = self._without_refused(
+            # A draft has no packages, so there is no step to tell of.
+            partial(collect, cache=self.cache, env=self.env, on_step=lambda step: None)
+        )
+        return {
+            live.object.key: findings_by_runtime(live.object.name, loaded, artifacts, SOURCE_RULES)
+            for live in self.selection.functions
+        }
 
     def python_of(self, live: Live) -> str:
         return self.pythons.get(live.object.key, self.usual)
@@ -132,9 +147,17 @@ class ImportDraft:
         target = target_of(self.manifest.loaded)
         names = {live.object.key: live.object.name for live in self.selection.resources}
         names |= {resource_key(name): name for name in self.manifest.loaded.manifest.resources}
-        resources = [resource_entry(live, target.project, target.schema_) for live in self.selection.resources]
+        absorbed, sources = self.sources.absorbed_keys(self.selection), self.sources.entries(self.selection)
+        resources = [
+            resource_entry(live, target.project, target.schema_)
+            for live in self.selection.resources
+            if live.object.key not in absorbed
+        ]
         pythons = {key: tag for key, tag in self.pythons.items() if tag != self.usual}
-        functions = [function_entry(live, names, pythons.get(live.object.key)) for live in self.selection.functions]
+        functions = [
+            function_entry(live, names, pythons.get(live.object.key), sources.get(live.object.key))
+            for live in self.selection.functions
+        ]
         return resources, functions
 
     def _present(self) -> list[tuple[str, Declared]]:
@@ -158,6 +181,8 @@ class ImportDraft:
                 }
                 if not refused:
                     raise
+                if self.sources.give_up(refused, self.selection):
+                    continue
                 self.selection = self.selection.without(refused)
 
     def _draft_text(self) -> tuple[str, list[Key | None]]:

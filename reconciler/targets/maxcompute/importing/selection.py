@@ -178,13 +178,14 @@ def is_file(live: Live) -> bool:
     return live.object.key.kind == "resource" and isinstance(live.object, Resource) and live.object.type != "table"
 
 
-def imported_resource(live: Live) -> ImportedObject:
-    """Return what a resource became in a manifest."""
+def imported_resource(live: Live, role: str | None = None) -> ImportedObject:
+    """Return what a resource became in a manifest; one with a `role` has no entry of its own."""
     resource = live.object
     assert isinstance(resource, Resource)
     file = path_of(resource) if is_file(live) else None
     fields = {"name": resource.name, "type": resource.type, "file": file, "size": resource.size, "md5": resource.md5}
     text = f" → {file}, {size(resource.size)}" if file else f", {resource.table or ''}"
+    text += f", {role}" if role else ""
     return ImportedObject(resource.key, text, fields, resource.size if file else 0)
 
 
@@ -218,18 +219,48 @@ def resource_entry(live: Live, project: str, schema: str | None) -> ManifestEntr
     return ManifestEntry(resource.name, fields, _one_line(note), is_short=True)
 
 
-def function_entry(live: Live, names: Mapping[Key, str], python: str | None) -> ManifestEntry:
-    """Return a function as it stands in a manifest; `names` has the spelling of resources, `python` what is not the usual."""
+@dataclass(frozen=True)
+class SourceKeys:
+    """Where the code of a function is that is written with ``source:``."""
+
+    code: Mapping[str, Value]
+    """The source, and the class without its module."""
+
+    modules: list[str]
+    files: Collection[Key]
+    """Resources that are sources and modules, and not listed."""
+
+
+def function_entry(
+    live: Live, names: Mapping[Key, str], python: str | None, source: SourceKeys | None = None
+) -> ManifestEntry:
+    """
+    Return a function as it stands in a manifest; `names` has the spelling of resources, `python` what is not the usual.
+
+    With a `source`, it says where its code is by paths; else by the names of resources.
+    """
     function = live.object
     assert isinstance(function, Function)
-    fields: dict[str, Value] = {"class": literally(function.class_path)}
+    fields: dict[str, Value] = {"class": literally(function.class_path)} if source is None else {**source.code}
     if python is not None:
         fields["python"] = python
-    fields["resources"] = [
-        names.get(resource_key(ref.name), ref.name) if ref.is_own else str(ref) for ref in function.resources
-    ]
+    if source is not None and source.modules:
+        fields["modules"] = source.modules
+    listed = _listed_names(function, names, source.files if source is not None else ())
+    if listed or source is None:
+        fields["resources"] = listed
     note = f"{live.owner}, created {live.created:%Y-%m-%d}" if live.owner and live.created else live.owner
     return ManifestEntry(function.name, fields, _one_line(note))
+
+
+def _listed_names(function: Function, names: Mapping[Key, str], files: Collection[Key]) -> list[str]:
+    """Return the resources that a function lists, as a manifest names them; those in `files` are left out."""
+    own = {ref: resource_key(ref.name) for ref in function.resources if ref.is_own}
+    return [
+        names.get(own[ref], ref.name) if ref in own else str(ref)
+        for ref in function.resources
+        if ref not in own or own[ref] not in files
+    ]
 
 
 def _table(source: str, project: str, schema: str | None) -> dict[str, Value]:

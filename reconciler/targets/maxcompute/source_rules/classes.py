@@ -20,7 +20,7 @@ import ast
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from reconciler.base.words import closest
+from reconciler.base.words import closest, suggest
 from reconciler.targets.maxcompute.signature import NotASignature, Signature, parse_signature
 from reconciler.targets.maxcompute.source_rules.buffers import check_buffer
 from reconciler.targets.maxcompute.source_rules.late_binding import BINDERS, is_changed, names_any
@@ -133,7 +133,7 @@ def _absent(page: Page, facts: ModuleFacts, name: str) -> Finding | None:
     if guess is None:
         classes = ", ".join(facts.classes) or "none"
         return page.spot(1, 1, 1, "E804", message, f"classes of the module: {classes}", severity)
-    return page.spot(*page.keyword(facts.classes[guess]), "E804", message, f"did you mean '{guess}'?", severity)
+    return page.spot(*page.keyword(facts.classes[guess]), "E804", message, suggest(guess), severity)
 
 
 def _check_imported_class(
@@ -155,7 +155,7 @@ def _check_imported_class(
             yield page.spot(*spot, "E807", f"the class '{original}' of '{module}' has no signature", _SIGN)
     elif other is not None and original not in other.bound and not other.has_star:
         guess = closest(original, other.classes)
-        hint = f"did you mean '{guess}'?" if guess else f"classes there: {', '.join(other.classes) or 'none'}"
+        hint = suggest(guess) if guess else f"classes there: {', '.join(other.classes) or 'none'}"
         yield page.spot(*spot, "E804", f"the module '{module}' has no class '{original}'", hint)
 
 
@@ -246,6 +246,8 @@ def _methods(page: Page, facts: ModuleFacts, class_: _Class, spot: tuple[int, in
     guess = closest(missing[0], class_.methods)
     other = _another(facts, name) if kind == "UDF" else None
     message += " that can be seen" if class_.is_open else ""
+    if kind == "UDF" and not guess:
+        other = other or "write def evaluate(self, …): in it"
     yield page.spot(*spot, code, message, f"call '{guess}' '{missing[0]}'" if guess else other, class_.severity)
 
 

@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reconciler.base.names import ARCHIVE_SUFFIXES
-from reconciler.base.words import closest
+from reconciler.base.words import closest, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -120,7 +120,7 @@ def _advice(name: str, archives: Sequence[str], guess: str | None) -> str:
     if hint := _changing(name, archives):
         return hint
     if guess is not None:
-        return f"did you mean 'work/{guess}'?"
+        return suggest(f"work/{guess}")
     return f"archives of the function: {', '.join(archives)}" if archives else "add its package or resource"
 
 
@@ -137,7 +137,7 @@ def _read(page: Page, node: ast.expr, name: str, reader: str, use: Use) -> Itera
     if name.lower() not in folded:
         message = f"the function lists no resource '{name}'"
         guess = closest(name, [listed for listed, kind in use.resources if kind in {kind_needed, None}])
-        hint = f"did you mean '{guess}'?" if guess else "name it under the function's `resources:`"
+        hint = suggest(guess) if guess else "name it under the function's `resources:`"
         yield page.finding(node, "E813", message, _changing(name, [listed for listed, _ in use.resources]) or hint)
         return
     listed, kind = folded[name.lower()]

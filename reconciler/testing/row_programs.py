@@ -1,0 +1,70 @@
+"""
+Programs that take rows: a function's class in its CPython, called as SQL calls it.
+
+Each test gets a new instance of the class.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from reconciler.local import runner
+from reconciler.testing.expectations import check_result
+from reconciler.testing.trials import Trial, TrialVerdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from reconciler.local.runner import Interpreter, Job
+    from reconciler.local.runner.layout import Unpacking
+    from reconciler.testing.trials import Bounds, Case
+
+
+@dataclass(frozen=True)
+class RowProgram:
+    """A job, and the interpreter for it."""
+
+    interpreter: Interpreter
+    job: Job
+    unpack: Unpacking | None = None
+    """What lays out its archives; None for the runner's own way."""
+
+    @property
+    def version(self) -> str:
+        return self.interpreter.release
+
+    def start(self, bounds: Bounds, cancelled: Callable[[], bool]) -> RowSession:
+        """Load the class."""
+        return RowSession(
+            runner.session(
+                self.interpreter,
+                self.job,
+                timeout=bounds.seconds,
+                memory=bounds.memory,
+                cancelled=cancelled,
+                unpack=self.unpack,
+            )
+        )
+
+
+@dataclass(frozen=True)
+class RowSession:
+    """A class that is loaded."""
+
+    session: runner.Session
+
+    @property
+    def is_alive(self) -> bool:
+        return self.session.alive
+
+    def try_case(self, case: Case) -> Trial:
+        """Call it over the rows of a test."""
+        rows = [[runner.Json(value) for value in row] for row in case.test.input]
+        call = self.session.call(rows, timeout=case.test.timeout)
+        difference = check_result(case.test, self.session.description.kind, list(call))
+        verdict = TrialVerdict.FAILED if difference else TrialVerdict.PASSED
+        return Trial(case, verdict, difference=difference, log=call.log)
+
+    def close(self) -> None:
+        self.session.close()
