@@ -559,13 +559,6 @@ class Manifest(Section, frozen=True, kw_only=True):
 
     stack: Annotated[StackName, Meta(description="Names what belongs together; marks every object that is managed.")]
     target: TargetKind
-    rollout: Annotated[
-        Literal["versioned", "in_place"],
-        Meta(
-            description="versioned: a source is uploaded under a name with its digest, and a function switches to it in one "
-            "request; in_place: it is replaced under its own name."
-        ),
-    ] = "versioned"
     line_ends: Annotated[Rule, Meta(description=_LINE_ENDS)] = "git"
     grace: Annotated[
         str,
@@ -611,6 +604,11 @@ class Manifest(Section, frozen=True, kw_only=True):
     def python(self) -> str:
         """The tag of the runtime of functions that name none."""
         return ""
+
+    @property
+    def rollout(self) -> Literal["versioned", "in_place"]:
+        """Whether contents are uploaded under names that tell them apart, or under the names of the manifest."""
+        return "versioned"
 
     @property
     def packages(self) -> Mapping[str, Package]:

@@ -3,8 +3,8 @@ From manifest and packed archives to the state that should be live.
 
 Pure: files were read and archives packed before (`packages.layers`). A layer of the manifest becomes one, called by its content; a
 function becomes the function itself and, where it has an alias, the version that publishing it makes and the alias that leads there;
-each trigger and a reserved concurrency is an object of its own. Layers are called by their content
-whatever ``rollout:`` says: no version of one is ever written again.
+each trigger and a reserved concurrency is an object of its own. Layers are called by their content: no version of one is ever
+written again.
 """
 
 from __future__ import annotations

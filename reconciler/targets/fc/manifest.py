@@ -407,6 +407,10 @@ class FieldExemption(model.Ignored, frozen=True, kw_only=True):
 class Manifest(model.Manifest, frozen=True, kw_only=True):
     """The functions of one stack."""
 
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        **model.Manifest.elsewhere,
+        "rollout": "a function with alias: is switched to a new version, one without is replaced in place",
+    }
     service: ClassVar[Service] = SERVICE
 
     target: Annotated[TargetKind, Meta(description="The kind of service.")]

@@ -275,6 +275,13 @@ class Manifest(model.Manifest, frozen=True, kw_only=True):
         field(default_factory=TargetKind)
     )
     python: Annotated[RuntimeTag, Meta(description="The Python the functions run on.")] = "cp37"
+    rollout: Annotated[
+        Literal["versioned", "in_place"],
+        Meta(
+            description="versioned: a source is uploaded under a name with its digest, and a function switches to it in one "
+            "request; in_place: it is replaced under its own name."
+        ),
+    ] = "versioned"
     targets: Annotated[
         dict[Label, Target],
         NULL_IS_EMPTY,

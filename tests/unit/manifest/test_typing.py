@@ -126,7 +126,7 @@ def test_duplicate_keys_do_not_hide_what_else_is_wrong(folder: Folder) -> None:
         (S, "functions: SQL name → function."),
         (
             S + F + "zzz: 1\n",
-            "keys allowed here: stack, functions, target, rollout, line_ends, grace, variables, targets, promote, ignore, policy, include, after, moved, python, packages, resources, runtimes, tables",
+            "keys allowed here: stack, functions, target, line_ends, grace, variables, targets, promote, ignore, policy, include, after, moved, python, rollout, packages, resources, runtimes, tables",
         ),
         ("stack: My Shop 2\n" + F, "write stack: my-shop-2"),
         (S + F + "python: cp39\n", "one of cp27, cp37 or cp311"),
