@@ -39,6 +39,31 @@ def safe(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)
 
 
+def columns(text: str) -> int:
+    """Return how many columns of a terminal a text takes: Chinese characters and their like take two."""
+    return len(text) if text.isascii() else sum(map(_columns, text))
+
+
+def _columns(char: str) -> int:
+    import unicodedata
+
+    if unicodedata.combining(char):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+
+def cut(text: str, width: int) -> str:
+    """Return the beginning of a text that takes no more than so many columns."""
+    if text.isascii():
+        return text[: max(0, width)]
+    used = 0
+    for number, char in enumerate(text):
+        used += _columns(char)
+        if used > width:
+            return text[:number]
+    return text
+
+
 _ENOUGH = 2_000
 """Comparing with more names than this takes longer than a hint is worth: every name of a large manifest may be wrong."""
 _MAX_SHOWN = 80

@@ -7,11 +7,10 @@ fast it goes. Objects and bytes count together: what is left of a thousand tiny 
 
 from __future__ import annotations
 
-import unicodedata
 from typing import TYPE_CHECKING
 
 from reconciler.base.activity import BYTES
-from reconciler.base.words import safe, size
+from reconciler.base.words import columns, cut, safe, size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,24 +37,8 @@ def progress_text(standings: Sequence[Standing]) -> str:
 
 
 def fit(text: str, width: int) -> str:
-    """Return a text cut to so many columns; Chinese characters and their like take two."""
-    if text.isascii():
-        return text if len(text) <= width else f"{text[: max(0, width - 1)]}…"
-    used = 0
-    columns = [_columns(char) for char in text]
-    if sum(columns) <= width:
-        return text
-    for number, more in enumerate(columns):
-        used += more
-        if used > width - 1:
-            return f"{text[:number]}…"
-    return text
-
-
-def _columns(char: str) -> int:
-    if unicodedata.combining(char):
-        return 0
-    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+    """Return a text cut to so many columns."""
+    return text if columns(text) <= width else f"{cut(text, width - 1)}…"
 
 
 def _standing(standing: Standing) -> str:

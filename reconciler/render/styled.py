@@ -11,7 +11,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, TypeAlias
 
 from reconciler.base.hints import spell
-from reconciler.base.words import safe
+from reconciler.base.words import columns, cut, safe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -32,6 +32,7 @@ STYLES = {
     "help": "cyan",
     "name": "bold",
     "quiet": "dim",
+    "gutter": "dim",
     "": "",
 }
 """What a line's pieces may be, and the colour of each on a terminal."""
@@ -57,14 +58,47 @@ def problem_lines(problem: Problem) -> Iterator[Line]:
     if problem.at and problem.source and len(problem.source) <= MAX_SHOWN_LINE:
         number = str(problem.at.line)
         source = safe(problem.source)
-        # Characters that `safe` widens stand before the caret too.
-        indent = len(safe(problem.source[: problem.at.column - 1]))
-        yield ("quiet", f" {number} | "), ("", source)
-        yield ("quiet", f" {' ' * len(number)} | "), (problem.severity, " " * indent + "^" * max(1, problem.width))
+        # Characters that `safe` widens stand before the caret too, and those that take two columns.
+        begin = problem.at.column - 1
+        indent = columns(safe(problem.source[:begin]))
+        carets = problem.width if source.isascii() else columns(safe(problem.source[begin : begin + problem.width]))
+        yield ("gutter", f" {number} | "), ("", source)
+        yield ("gutter", f" {' ' * len(number)} | "), (problem.severity, " " * indent + "^" * max(1, carets))
     for line in problem.detail:
         yield (("", f"  {safe(line)}"),)
     for index, line in enumerate(spell(problem.hint).splitlines()):
         yield ("help", "        " if index else "  help: "), ("", safe(line))
+
+
+def fit_sources(lines: Iterable[Line], width: int) -> Iterator[Line]:
+    """Yield lines; of one of source that is wider than the terminal, the part that its caret points at."""
+    waiting = iter(lines)
+    for line in waiting:
+        caret = next(waiting, None) if line and line[0][0] == "gutter" else None
+        if caret is None:
+            yield line
+            continue
+        (gutter, (style, source)), (margin, (severity, carets)) = line, caret
+        room = width - columns(gutter[1])
+        indent = len(carets) - len(carets.lstrip())
+        wide = columns(source)
+        if wide > room > 0:
+            begin = max(0, min(indent - room // 3, wide - room))
+            source = _window(source, begin, room)
+            carets = " " * (indent - begin) + carets.strip()[: room - (indent - begin)]
+        yield gutter, (style, source)
+        yield margin, (severity, carets)
+
+
+def _window(text: str, begin: int, room: int) -> str:
+    """Return the part of a text between two columns, with … where it goes on."""
+    before = cut(text, begin + 1) if begin else ""
+    if begin and columns(before) == begin:  # a wide character lies across the edge
+        before = text[: len(before) + 1]
+    rest = text[len(before) :]
+    left = "…" + " " * (columns(before) - begin - 1) if begin else ""
+    space = room - columns(left)
+    return left + (rest if columns(rest) <= space else cut(rest, space - 1) + "…")
 
 
 def problems_lines(problems: Iterable[Problem]) -> Iterator[Line]:

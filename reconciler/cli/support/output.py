@@ -118,25 +118,26 @@ def output_text(output: Output) -> str:
 
 
 def print_lines(lines: Iterable[Line], stream: TextIO | None = None) -> None:
-    """Print lines, in colour where that is wanted."""
+    """Print lines, fitted to a terminal, and in colour where that is wanted."""
     out = stream or sys.stdout
     with STATUS.hidden():
-        is_wanted = is_lively(out) or os.environ.get("FORCE_COLOR")
-        if not is_wanted or os.environ.get("NO_COLOR"):
+        is_plain = bool(os.environ.get("NO_COLOR"))
+        if not is_lively(out) and (is_plain or not os.environ.get("FORCE_COLOR")):
             out.write(plain_text(lines))
             return
         from rich.console import Console
 
-        print_styled(lines, Console(file=out, highlight=False))
+        print_styled(lines, Console(file=out, highlight=False, color_system=None if is_plain else "auto"))
 
 
 def print_styled(lines: Iterable[Line], console: Console) -> None:
     """Print lines in colour."""
     from rich.text import Text
 
-    for line in lines:
-        # Before a long one is broken: no stream knows a secret by its halves.
-        pieces = Text.assemble(*((redact(piece), styled.STYLES[style]) for style, piece in line))
+    # Before a long one is broken: no stream knows a secret by its halves.
+    redacted = (tuple((style, redact(piece)) for style, piece in line) for line in lines)
+    for line in styled.fit_sources(redacted, console.width):
+        pieces = Text.assemble(*((piece, styled.STYLES[style]) for style, piece in line))
         if pieces.cell_len <= console.width:
             console.print(pieces, soft_wrap=True)
             continue

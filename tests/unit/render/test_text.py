@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.base.errors import Position, Problem, UdfsError, place_problem
-from reconciler.base.words import safe, size
+from reconciler.base.words import columns, cut, safe, size
 from reconciler.core.diff import Cause
 from reconciler.core.kind import Mark
 from reconciler.core.state import Live
@@ -64,6 +64,27 @@ def test_a_problem_points_at_its_place() -> None:
 def test_the_caret_stays_under_its_character_when_others_are_escaped() -> None:
     [_, source, caret] = lines(Problem("E103", "a tab", Position("u.yaml", 1, 3), None, "\t\tx"))
     assert source.index("x") == caret.index("^")
+
+
+@given(
+    st.text("ab日本é ", max_size=60), st.text("xy版", min_size=1, max_size=9), st.text("ab日本 ", max_size=60), st.integers(12, 90)
+)
+def test_in_a_terminal_of_any_width_a_caret_stands_under_what_it_points_at(
+    before: str, word: str, after: str, width: int
+) -> None:
+    problem = Problem("E203", "no", Position("u.yaml", 7, len(before) + 1), None, f"{before}{word}{after}", len(word))
+    shown = styled.fit_sources(styled.problem_lines(problem), width)
+    _, source, caret = styled.plain_text(shown).splitlines()
+    assert columns(source) <= width
+    assert columns(caret) <= width
+    indent = caret.index("^")
+    before_caret = cut(source, indent)
+    assert columns(before_caret) == indent
+    pointed = source[len(before_caret) :]
+    seen = cut(pointed, caret.count("^")).removesuffix("…")
+    assert seen
+    assert word.startswith(seen)
+    assert seen == word or pointed == f"{seen}…" or columns(cut(word, caret.count("^"))) < caret.count("^")
 
 
 def test_several_problems_are_counted_and_warnings_are_not() -> None:
