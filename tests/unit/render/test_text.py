@@ -67,7 +67,10 @@ def test_the_caret_stays_under_its_character_when_others_are_escaped() -> None:
 
 
 @given(
-    st.text("ab日本é ", max_size=60), st.text("xy版", min_size=1, max_size=9), st.text("ab日本 ", max_size=60), st.integers(12, 90)
+    st.text("ab日本é ", max_size=60),
+    st.text("xy版", min_size=1, max_size=9),
+    st.text("ab日本 ", max_size=60),
+    st.integers(12, 90),
 )
 def test_in_a_terminal_of_any_width_a_caret_stands_under_what_it_points_at(
     before: str, word: str, after: str, width: int
