@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import secrets
 import threading
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import parse_qs
@@ -19,10 +18,11 @@ from reconciler.base.redaction import redact_bytes
 from reconciler.local.http.connection import Site
 from reconciler.local.http.listener import HttpServer, authority_of, bind_guarded
 from reconciler.local.http.messages import HttpRefusal, Response
+from reconciler.local.http.settings import ServerSettings
 from reconciler.render.page.project import page_policy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from email.message import Message
 
     from reconciler.local.http.body import Body
@@ -108,11 +108,6 @@ def _fields(body: Body, content_type: str) -> dict[str, str]:
 class PageProtocol:
     """Pages behind a path that cannot be guessed."""
 
-    has_control = False
-    latency_ms = 0
-    most_skipped = 1 << 20
-    clock: Callable[[], float] = staticmethod(time.time)
-
     def __init__(self, pages: Pages, token: str) -> None:
         self._pages, self._token = pages, token
         self._views = threading.Lock()
@@ -152,7 +147,7 @@ class PageServer(HttpServer):
     """A site of pages; `url` is its whole secret."""
 
     def __init__(self, pages: Pages, port: int = 0) -> None:
-        bound = bind_guarded(_HOST, port, control=False, signed=False)
+        bound = bind_guarded(_HOST, port, ServerSettings())
         token = secrets.token_urlsafe(24)
         self.url = f"http://{authority_of(_HOST, bound)}/{token}/"
         self._pages = pages

@@ -47,19 +47,19 @@ class FcServer(HttpServer):
         self._environment = environment or {}
         self._store = FcStore(directory, sync=settings.sync)
         try:
-            bound = bind_guarded(host, port, control=settings.control, signed=settings.is_signed)
+            bound = bind_guarded(host, port, settings)
         except BaseException:
             self._store.close()
             raise
         self.authority = authority_of(host, bound)
         """Host and port: what a client's ``endpoint`` is, beside ``protocol: http``."""
         service = FcService(settings, self._store, self.authority, Pacemaker(settings.requests_per_second), clock=clock)
-        names = frozenset(name.lower() for name in (host, *settings.hosts))
         self._service, self._directory = service, directory
         self._invoker: Invoker | None = None
         self._lock = threading.Lock()
         self._is_stopping = False
-        super().__init__(bound, Site(FcProtocol(service, self._provide_invoker), names))
+        protocol = FcProtocol(service, self._provide_invoker)
+        super().__init__(bound, Site(protocol, settings, clock, settings.max_oss_code_bytes, host))
 
     def _provide_invoker(self) -> Invoker:
         # Who only makes functions runs none, and does not import what runs them.

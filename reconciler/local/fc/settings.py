@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from reconciler.local.http.settings import ServerSettings
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -29,24 +31,11 @@ class AccessKey:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FcSettings:
-    """The switches of one server; every default is what a newcomer wants."""
-
-    access_id: str | None = None
-    access_key: str | None = None
-    """With `access_id`: requests must be signed by it, or by one of `keys`. Without, whoever asks is served."""
+class FcSettings(ServerSettings):
+    """The switches of one server."""
 
     keys: Mapping[str, AccessKey] = field(default_factory=dict)
     """Others who may sign, by their access ids."""
-
-    hosts: tuple[str, ...] = ()
-    """Names a Host header may give, beside loopback's and the address itself: a web page cannot have one of these."""
-
-    control: bool = False
-    """Serve ``/_control`` (request log and faults). It can kill processes, so it is for tests and for loopback only."""
-
-    latency_ms: int = 0
-    """Wait this long before each answer; requests wait side by side, not in a queue."""
 
     region: str = "cn-hangzhou"
     account: str = "1234567890123456"
@@ -119,23 +108,10 @@ class FcSettings:
     most_tags: int = 20
     """Tags a function may have; a guess from other services of the vendor."""
 
-    sync: bool = False
-    """Wait for the disk at each write. A kill loses nothing either way; a power cut may lose the last seconds."""
-
     def __post_init__(self) -> None:
-        if (self.access_id is None) != (self.access_key is None):
-            raise ValueError("access_id and access_key are given together or not at all")
-        for name in ("page_size", "most_per_page", "max_code_bytes", "max_oss_code_bytes", "most_tags"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1")
-        for name in ("latency_ms", "stale_list", "requests_per_second", "update_seconds"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must not be negative")
-
-    @property
-    def is_signed(self) -> bool:
-        """Whether requests must carry a valid signature."""
-        return self.access_id is not None
+        super().__post_init__()
+        self.require_at_least(1, "page_size", "most_per_page", "max_code_bytes", "max_oss_code_bytes", "most_tags")
+        self.require_at_least(0, "stale_list", "requests_per_second", "update_seconds")
 
     def key_of(self, access_id: str) -> AccessKey | None:
         """Return what `access_id` signs with, None when nobody has that id."""

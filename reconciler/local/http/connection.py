@@ -17,6 +17,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
+from functools import cached_property
 from socketserver import StreamRequestHandler
 from typing import TYPE_CHECKING, Any, Protocol, cast
 from urllib.parse import unquote, unquote_plus
@@ -29,6 +30,7 @@ from reconciler.local.http.faults import Fault, FaultAnswer, Faults, Severed, St
 from reconciler.local.http.head import RequestHead, read_head
 from reconciler.local.http.messages import HttpRefusal, MalformedRequest, Response, encode_head, malformation, transmit
 from reconciler.local.http.pace import PacedReader
+from reconciler.local.http.settings import ServerSettings
 from reconciler.local.http.web_guard import require_own_host, require_own_page
 
 if TYPE_CHECKING:
@@ -58,22 +60,6 @@ class PendingCall(Protocol):
 class WireProtocol(Protocol):
     """What a service makes of the requests that its connections read."""
 
-    @property
-    def has_control(self) -> bool:
-        """Whether ``/_control`` is served."""
-
-    @property
-    def latency_ms(self) -> int:
-        """How long each answer is waited for."""
-
-    @property
-    def most_skipped(self) -> int:
-        """Bytes of a body that nobody wanted, up to which it is read for the sake of the next request."""
-
-    @property
-    def clock(self) -> Callable[[], float]:
-        """Seconds since 1970: what every answer tells as the time."""
-
     def new_request_id(self) -> str:
         """Return a name for a request that nobody asked yet."""
 
@@ -102,8 +88,13 @@ class Site:
     """What all connections of a server share."""
 
     protocol: WireProtocol
-    names: frozenset[str] = frozenset()
-    """The names that a Host header may give, beside loopback's and the address that the client reached: see `web_guard`."""
+    settings: ServerSettings = field(default_factory=ServerSettings)
+    clock: Callable[[], float] = time.time
+    """Seconds since 1970: what every answer tells as the time."""
+    largest_body: int = 0
+    """Bytes of the largest body that the service takes: so much that nobody wanted is read for the sake of the next request."""
+    host: str = ""
+    """The address that is served, as it was given."""
     has_pages: bool = False
     """Whether browsers are served: then what our own pages send is let in, and no name but loopback's."""
     faults: Faults = field(default_factory=Faults)
@@ -112,6 +103,11 @@ class Site:
     idle: dict[socket.socket, None] = field(default_factory=dict)
     """Connections between two requests, the longest idle first; they can be ended at any time."""
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The names that a Host header may give, beside loopback's and the address that the client reached: see `web_guard`."""
+        return frozenset(name.lower() for name in (self.host, *self.settings.hosts) if name)
 
 
 @dataclass
@@ -282,10 +278,10 @@ class Connection(StreamRequestHandler):
         return response
 
     def _is_control(self, path: str) -> bool:
-        return self.site.protocol.has_control and path.startswith(control.PREFIX)
+        return self.site.settings.control and path.startswith(control.PREFIX)
 
     def _wait(self) -> None:
-        if latency := self.site.protocol.latency_ms:
+        if latency := self.site.settings.latency_ms:
             time.sleep(latency / 1000)
 
     # What is answered when something is wrong
@@ -330,7 +326,7 @@ class Connection(StreamRequestHandler):
     def _send(self, response: Response, *, has_body: bool, truncated: bool) -> None:
         self.close_connection |= truncated
         service_headers = self.site.protocol.headers_of(self._request_id) if response.is_own else []
-        date = formatdate(self.site.protocol.clock(), usegmt=True)
+        date = formatdate(self.site.clock(), usegmt=True)
         extra = [("Server", "udfs-local"), ("Date", date), *service_headers]
         head = encode_head(response, extra, closes=self.close_connection)
         length = response.length if has_body else 0
@@ -358,7 +354,7 @@ class Connection(StreamRequestHandler):
 
     @property
     def _most_skipped(self) -> int:
-        return max(self.site.protocol.most_skipped, _SKIPPED)
+        return max(self.site.largest_body, _SKIPPED)
 
     def _skip(self, head: RequestHead, body: Body) -> None:
         """

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from reconciler.local.http.connection import Site
     from reconciler.local.http.control import Exchange
     from reconciler.local.http.faults import Faults
+    from reconciler.local.http.settings import ServerSettings
 
 _BACKLOG = 128
 _FINISH_SECONDS = 10
@@ -187,7 +188,7 @@ class HttpServer:
                 thread.join(_FINISH_SECONDS)
 
 
-def bind_guarded(host: str, port: int, *, control: bool, signed: bool) -> socket.socket:
+def bind_guarded(host: str, port: int, settings: ServerSettings) -> socket.socket:
     """
     Return a socket that listens; OSError where it cannot.
 
@@ -197,7 +198,7 @@ def bind_guarded(host: str, port: int, *, control: bool, signed: bool) -> socket
     bound = socket.create_server((host, port), family=family, backlog=_BACKLOG)
     try:
         bound.setblocking(False)  # a client may leave between being announced and being accepted
-        _require_guard(bound, control=control, signed=signed)
+        _require_guard(bound, settings)
     except BaseException:
         bound.close()
         raise
@@ -210,13 +211,13 @@ def authority_of(host: str, bound: socket.socket) -> str:
     return f"[{shown}]:{port}" if ":" in shown else f"{shown}:{port}"
 
 
-def _require_guard(bound: socket.socket, *, control: bool, signed: bool) -> None:
+def _require_guard(bound: socket.socket, settings: ServerSettings) -> None:
     # By the address that was bound, not by the name that was given: what a name means is up to the machine.
     if ipaddress.ip_address(bound.getsockname()[0].partition("%")[0]).is_loopback:
         return
-    if control:
+    if settings.control:
         raise ValueError("the control endpoints can end processes and are served on a loopback address only")
-    if not signed:
+    if not settings.is_signed:
         raise UnguardedServer("whoever reaches it could run code here, and no request need be signed")
 
 

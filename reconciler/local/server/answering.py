@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
@@ -14,7 +13,6 @@ from reconciler.local.server.exchange import Request, refusal_response, with_who
 from reconciler.local.server.protocol import invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from email.message import Message
 
     from reconciler.local.http.body import Body
@@ -45,7 +43,7 @@ class MaxComputeCall:
         del request_id  # no handler needs it
         settings, method, headers = self.service.settings, self.head.method, self.head.headers
         whole_path, question, query = self.head.target.partition("?")
-        if settings.signed:
+        if settings.is_signed:
             signing.require_valid(method, self.raw_path + question + query, headers, settings)
         handler = routes.handler(method, self.parts)
         if method in {"POST", "PUT"} and "Content-Length" not in headers and "Transfer-Encoding" not in headers:
@@ -67,22 +65,6 @@ class MaxComputeProtocol:
     """What a server's connections ask of the service."""
 
     service: LocalService
-
-    @property
-    def has_control(self) -> bool:
-        return self.service.settings.control
-
-    @property
-    def latency_ms(self) -> int:
-        return self.service.settings.latency_ms
-
-    @property
-    def most_skipped(self) -> int:
-        return self.service.settings.max_resource_bytes
-
-    @cached_property
-    def clock(self) -> Callable[[], float]:
-        return self.service.clock
 
     def new_request_id(self) -> str:
         return secrets.token_hex(12).upper()

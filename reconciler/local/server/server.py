@@ -9,7 +9,6 @@ from reconciler.local.http.connection import Site
 from reconciler.local.http.listener import HttpServer, authority_of, bind_guarded
 from reconciler.local.server.answering import MaxComputeProtocol
 from reconciler.local.server.listing import LaggingLists
-from reconciler.local.server.protocol import same_name
 from reconciler.local.server.service import DEFAULT_SCHEMA, LocalService
 from reconciler.local.server.settings import Settings
 from reconciler.local.server.store import ServerStore
@@ -47,7 +46,7 @@ class Server(HttpServer):
         settings = settings or Settings()
         self._store = ServerStore(directory, sync=settings.sync)
         try:
-            bound = bind_guarded(host, port, control=settings.control, signed=settings.signed)
+            bound = bind_guarded(host, port, settings)
         except BaseException:
             self._store.close()
             raise
@@ -55,7 +54,7 @@ class Server(HttpServer):
         self._service = service = LocalService(
             settings, self._store, LaggingLists(settings.stale_list), self._address, environment or {}, clock=clock
         )
-        super().__init__(bound, Site(MaxComputeProtocol(service), frozenset(map(same_name, (host, *settings.hosts)))))
+        super().__init__(bound, Site(MaxComputeProtocol(service), settings, clock, settings.max_resource_bytes, host))
         for project in settings.projects or ():
             service.create_project(project, settings.owner_of(settings.access_id))
 

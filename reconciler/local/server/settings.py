@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from reconciler.local.http.settings import ServerSettings
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -33,24 +35,11 @@ class User:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
-    """The switches of one server; every default is what a newcomer wants."""
-
-    access_id: str | None = None
-    access_key: str | None = None
-    """With both given, every request must be signed (V2 or V4); without, the access id only names the actor."""
+class Settings(ServerSettings):
+    """The switches of one server. Where no request need be signed, an access id only names the actor."""
 
     users: Mapping[str, User] = field(default_factory=dict)
     """More people, by access id. Their secrets count like `access_key`; without secrets asked for, only the names do."""
-
-    hosts: tuple[str, ...] = ()
-    """Names a Host header may give, beside loopback's and the address itself: a web page cannot have one of these."""
-
-    control: bool = False
-    """Serve ``/_control`` (request log and faults). It can kill processes, so it is for tests and for loopback only."""
-
-    latency_ms: int = 0
-    """Wait this long before each answer; requests wait side by side, not in a queue."""
 
     projects: tuple[str, ...] | None = None
     """The projects that exist. None: any name comes into being when it is first used."""
@@ -145,23 +134,10 @@ class Settings:
     Off. The service does not promise that a list shows the last write; each process remembers its own writes only.
     """
 
-    sync: bool = False
-    """Wait for the disk at each write. A kill loses nothing either way; a power cut may lose the last seconds."""
-
     def __post_init__(self) -> None:
-        if (self.access_id is None) != (self.access_key is None):
-            raise ValueError("access_id and access_key are given together or not at all")
-        for name in ("page_size", "max_resource_bytes", "sql_rows", "sql_seconds", "sql_megabytes"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1")
-        for name in ("latency_ms", "stale_list"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must not be negative")
-
-    @property
-    def signed(self) -> bool:
-        """Whether requests must carry a valid signature."""
-        return self.access_id is not None
+        super().__post_init__()
+        self.require_at_least(1, "page_size", "max_resource_bytes", "sql_rows", "sql_seconds", "sql_megabytes")
+        self.require_at_least(0, "stale_list")
 
     def secret_of(self, access_id: str) -> str | None:
         """The secret that `access_id` signs with, or None when nobody has that id."""

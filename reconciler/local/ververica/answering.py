@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import json
-import uuid
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
-from reconciler.local.fc.object_signing import access_id_of_object
+from reconciler.local.fc.gateway import GatewayProtocol, path_parts, read_request, require_signer
 from reconciler.local.fc.objects import ObjectCall, object_refusal
-from reconciler.local.fc.service import FcRequest, query_parameters
-from reconciler.local.fc.signing import access_id_of, require_body, require_signature
-from reconciler.local.http.messages import UNREADABLE, HttpRefusal, MalformedRequest, Response
+from reconciler.local.fc.signing import access_id_of
+from reconciler.local.http.messages import UNREADABLE, HttpRefusal, Response
 from reconciler.local.ververica.routes import find_route, make_api_routes
 from reconciler.local.ververica.service import ApiRequest
 from reconciler.local.ververica.uploads import ROOT, PresignedUpload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from email.message import Message
-
     from reconciler.local.http.body import Body
     from reconciler.local.http.connection import PendingCall
     from reconciler.local.http.head import RequestHead
@@ -31,7 +25,6 @@ if TYPE_CHECKING:
 _ROOTS = frozenset({"api", "artifacts", "flink-ui"})
 """Paths of the API begin so: no bucket of the local OSS can be called so."""
 
-_WITH_BODY = frozenset({"POST", "PUT"})
 _ANYBODY = "local"
 
 
@@ -52,9 +45,7 @@ class ApiCall:
     def answer(self, body: Body, request_id: str) -> Response:
         """Look at a request in this order: who asks, for which workspace, what is asked; then answer it."""
         service, method, headers = self.service, self.head.method, self.head.headers
-        fc = service.objects
-        if fc.settings.is_signed:
-            require_signature(method, self.head.target, headers, fc.settings, fc.clock())
+        require_signer(self.head, service.objects)
         workspace = service.settings.workspace
         if workspace and headers.get("workspace") != workspace:
             # A guess.
@@ -65,24 +56,12 @@ class ApiCall:
         if route is None:
             # What the gateway says of an action that no API has (read in its SDKs).
             raise HttpRefusal(404, "InvalidAction.NotFound", f"there is no {method} of {self.path}")
-        if method in _WITH_BODY and "Content-Length" not in headers and "Transfer-Encoding" not in headers:
-            raise MalformedRequest(411, "MissingContentLength", "required HTTP header Content-Length was not specified")
-        if method not in _WITH_BODY and fc.settings.is_signed:
-            require_body(headers, b"")
-        plain = FcRequest(
-            method=method,
-            path=route.names,
-            query=query_parameters(self.head.target.partition("?")[2]),
-            headers=headers,
-            body=body,
-            request_id=request_id,
-            is_signed=fc.settings.is_signed,
-        )
+        plain = read_request(self.head, route.names, body, request_id, service.objects)
         return route.handler(ApiRequest(plain, route.namespace, access_id_of(headers) or _ANYBODY))
 
 
 @dataclass(frozen=True)
-class VervericaProtocol:
+class VervericaProtocol(GatewayProtocol):
     """What a server's connections ask of the service."""
 
     service: VervericaService
@@ -91,37 +70,13 @@ class VervericaProtocol:
     def _routes(self) -> Routes:
         return make_api_routes(self.service)
 
-    @property
-    def has_control(self) -> bool:
-        return self.service.settings.control
-
-    @property
-    def latency_ms(self) -> int:
-        return self.service.settings.latency_ms
-
-    @property
-    def most_skipped(self) -> int:
-        return self.service.objects.settings.max_oss_code_bytes
-
-    @cached_property
-    def clock(self) -> Callable[[], float]:
-        return self.service.objects.clock
-
-    def new_request_id(self) -> str:
-        """A UUID, as documented examples have it."""
-        return str(uuid.uuid4()).upper()
-
     def headers_of(self, request_id: str) -> list[tuple[str, str]]:
         """Read: the first in the gateway's SDKs, the second in that of OSS."""
         return [(name, request_id) for name in ("x-acs-request-id", "x-oss-request-id")]
 
-    def actor_of(self, headers: Message) -> str:
-        return access_id_of(headers) or access_id_of_object(headers)
-
     def open_call(self, head: RequestHead) -> PendingCall:
-        raw = head.target.partition("?")[0].split("/")[1:]
         try:
-            parts = tuple(unquote(part, errors="strict") for part in raw)
+            parts = path_parts(head.target)
         except UnicodeDecodeError:
             raise HttpRefusal(400, "InvalidParameter", "the path is not UTF-8") from None
         if parts[0] == ROOT:

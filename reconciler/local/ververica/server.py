@@ -45,8 +45,7 @@ class VervericaServer(HttpServer):
         self._engine = engine
         self._store = FcStore(directory, sync=settings.sync)
         try:
-            signed = settings.access_id is not None
-            bound = bind_guarded(host, port, control=settings.control, signed=signed)
+            bound = bind_guarded(host, port, settings)
         except BaseException:
             self._store.close()
             raise
@@ -57,8 +56,7 @@ class VervericaServer(HttpServer):
         )
         objects = FcService(keys, self._store, self.authority, Pacemaker(0), clock=clock)
         service = VervericaService(settings, objects, engine, directory.absolute(), uuid.uuid4().hex)
-        names = frozenset(name.lower() for name in (host, *settings.hosts))
-        super().__init__(bound, Site(VervericaProtocol(service), names))
+        super().__init__(bound, Site(VervericaProtocol(service), settings, clock, keys.max_oss_code_bytes, host))
 
     @property
     def url(self) -> str:

@@ -11,30 +11,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from reconciler.local.fc.settings import AccessKey  # noqa: TC001 - what reads the switches asks for the types
+from reconciler.local.http.settings import ServerSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
 @dataclass(frozen=True, kw_only=True)
-class VervericaSettings:
-    """The switches of one server; every default is what a newcomer wants."""
-
-    access_id: str | None = None
-    access_key: str | None = None
-    """With `access_id`: requests must be signed by it, or by one of `keys`. Without, whoever asks is served."""
+class VervericaSettings(ServerSettings):
+    """The switches of one server."""
 
     keys: Mapping[str, AccessKey] = field(default_factory=dict)
     """Others who may sign, by their access ids."""
-
-    hosts: tuple[str, ...] = ()
-    """Names a Host header may give, beside loopback's and the address itself."""
-
-    control: bool = False
-    """Serve ``/_control`` (request log and faults). It can kill processes, so it is for tests and for loopback only."""
-
-    latency_ms: int = 0
-    """Wait this long before each answer; requests wait side by side, not in a queue."""
 
     workspace: str = ""
     """The only workspace whose id requests may give; empty: any."""
@@ -91,11 +79,7 @@ class VervericaSettings:
     usrlib: str = "/flink/usrlib"
     """The folder that additional dependencies are put into, for functions that open them: the service's own, if it can be made here."""
 
-    sync: bool = False
-    """Wait for the disk at each write. A kill loses nothing either way; a power cut may lose the last seconds."""
-
     def __post_init__(self) -> None:
-        if (self.access_id is None) != (self.access_key is None):
-            raise ValueError("access_id and access_key are given together or not at all")
-        if self.latency_ms < 0 or self.presigned_bytes < 0 or self.presigned_seconds < 1:
-            raise ValueError("latency_ms and presigned_bytes must not be negative, and presigned_seconds at least 1")
+        super().__post_init__()
+        self.require_at_least(1, "presigned_seconds")
+        self.require_at_least(0, "presigned_bytes")
