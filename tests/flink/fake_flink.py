@@ -281,6 +281,17 @@ class FakeFlink:
         return 200, describe(job)
 
 
+@dataclass
+class WatchedFlink(FakeFlink):
+    """A cluster, and somebody who is told of each request before it is answered."""
+
+    watch: Callable[[str], None] = field(default=lambda request: None)
+
+    def answer(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
+        self.watch(f"{method} {path}")
+        return super().answer(method, path, body)
+
+
 def _graph(job: FakeJob) -> Any:
     node = {
         "id": "a" * 32,

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,6 +57,13 @@ def run(*arguments: str, code: int = 0) -> Said:
     said = here(*arguments)
     assert said.code == code, f"{' '.join(arguments)}: {said.out}{said.err}"
     return said
+
+
+def begin(*arguments: str) -> subprocess.Popen[bytes]:
+    """Start a command in a process of its own."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, "-m", "reconciler", *arguments]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def test_a_job_is_started_planned_to_be_as_it_is_and_stopped(flink: FakeFlink) -> None:

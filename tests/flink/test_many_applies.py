@@ -5,31 +5,17 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.flink.fake_flink import FakeFlink
-from tests.flink.test_applied_jobs import MANIFEST, SQL, edit, run, with_functions
+from tests.flink.fake_flink import WatchedFlink
+from tests.flink.test_applied_jobs import MANIFEST, SQL, begin, edit, run, with_functions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-
-@dataclass
-class WatchedFlink(FakeFlink):
-    """A cluster, and somebody who is told of each request before it is answered."""
-
-    watch: Callable[[str], None] = field(default=lambda request: None)
-
-    def answer(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
-        self.watch(f"{method} {path}")
-        return super().answer(method, path, body)
+    from collections.abc import Iterator
 
 
 @pytest.fixture
@@ -43,14 +29,6 @@ def flink(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WatchedFl
     cluster.close()
 
 
-def begin_apply() -> subprocess.Popen[bytes]:
-    program = "import sys; from reconciler.cli.entry import run; sys.exit(run(['apply', '--yes']))"
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    return subprocess.Popen(
-        [sys.executable, "-c", program], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-
-
 def test_of_two_applies_at_once_the_second_is_refused(flink: WatchedFlink) -> None:
     asked, may_go = threading.Event(), threading.Event()
 
@@ -60,7 +38,7 @@ def test_of_two_applies_at_once_the_second_is_refused(flink: WatchedFlink) -> No
             may_go.wait(60)
 
     flink.watch = hold
-    first = begin_apply()
+    first = begin("apply", "--yes")
     try:
         assert asked.wait(60)
         assert "error[E610]" in run("apply", "--yes", code=7).err
@@ -85,7 +63,7 @@ def test_an_apply_that_was_killed_is_gone_on_with_and_never_are_there_two_jobs(
             process.wait()
 
     flink.watch = kill
-    process = begin_apply()
+    process = begin("apply", "--yes")
     assert process.wait(60) == -signal.SIGKILL
     assert died.is_set()
     assert "job words will be changed" in run("plan").out

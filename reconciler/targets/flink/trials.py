@@ -7,14 +7,14 @@ Rows are handed over and results come back through the folder that the cluster s
 from __future__ import annotations
 
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pprint import pformat
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import msgspec
 
-from reconciler.base.errors import FunctionFailed, UsageError
+from reconciler.base.errors import FunctionFailed, UdfsError, UsageError
 from reconciler.base.inputs import SETTING, read_input
 from reconciler.targets.flink.entries import folder_refuses
 from reconciler.targets.flink.folder import job_of
@@ -31,8 +31,10 @@ if TYPE_CHECKING:
 
     from reconciler.core.target import Target
     from reconciler.targets.flink.objects import RegisteredFunction
+    from reconciler.targets.flink.rest import FlinkRest
 
 _ENDED = "FINISHED"
+_CANCEL_SECONDS = 30
 _PLAIN = ("BIGINT", "INT", "SMALLINT", "TINYINT", "DOUBLE", "FLOAT", "BOOLEAN")
 """Types that Flink and the files of results call the same, and whose values are the same in JSON."""
 
@@ -58,7 +60,7 @@ class FlinkTrials:
         try:
             try:
                 _prepare(folder, function, rows)
-                _run(target, job, folder, seconds)
+                _run(target, job, seconds)
                 types = _types(folder)
             except OSError as error:
                 raise folder_refuses(folder, error) from error
@@ -137,24 +139,32 @@ def _files(folder: Path) -> str:
     return f"('connector' = 'filesystem', 'path' = '{path}', 'format' = 'json')"
 
 
-def _run(target: FlinkTarget, job: DeployedJob, folder: Path, seconds: float) -> None:
+def _run(target: FlinkTarget, job: DeployedJob, seconds: float) -> None:
     rest = target.cluster.rest()
     program = lay_out_job(job, target.folder, target.cluster.client).program
-    number = rest.run(rest.upload_driver(rest.driver_jar), program)
+    driver, number = rest.upload_driver(rest.driver_jar), rest.number()
     try:
+        rest.run(driver, program, job=number)
         state = rest.wait_for_end(number, seconds)
-    except KeyboardInterrupt:  # nobody else knows of the job
-        rest.cancel(number)
+    except BaseException:  # an interrupt among them: nobody else knows of the job
+        _cancel(rest, number)
         raise
     if state == _ENDED:
         return
     if state not in ("FAILED", "CANCELED"):
-        rest.cancel(number)
+        _cancel(rest, number)
         hint = "--timeout SECONDS lets it take longer"
         raise FunctionFailed("E579", f"{job.functions[0][0]} did not come to its end in {seconds:g} seconds", hint=hint)
     raise FunctionFailed(
         "E579", f"{job.functions[0][0]} failed on {target.cluster.location}", detail=rest.why_failed(number)
     )
+
+
+def _cancel(rest: FlinkRest, number: str) -> None:
+    """End a job, whose workers write into the trial's folder until then; what comes of it is told by what led here."""
+    with suppress(UdfsError):
+        rest.cancel(number)
+        rest.wait_for_end(number, _CANCEL_SECONDS)
 
 
 _PROGRAM = '''\
