@@ -39,12 +39,12 @@ def safe(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)
 
 
-def columns(text: str) -> int:
+def terminal_width(text: str) -> int:
     """Return how many columns of a terminal a text takes: Chinese characters and their like take two."""
-    return len(text) if text.isascii() else sum(map(_columns, text))
+    return len(text) if text.isascii() else sum(map(_char_width, text))
 
 
-def _columns(char: str) -> int:
+def _char_width(char: str) -> int:
     import unicodedata
 
     if unicodedata.combining(char):
@@ -58,7 +58,7 @@ def cut(text: str, width: int) -> str:
         return text[: max(0, width)]
     used = 0
     for number, char in enumerate(text):
-        used += _columns(char)
+        used += _char_width(char)
         if used > width:
             return text[:number]
     return text

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reconciler.base.activity import BYTES
-from reconciler.base.words import columns, cut, safe, size
+from reconciler.base.words import cut, safe, size, terminal_width
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +38,7 @@ def progress_text(standings: Sequence[Standing]) -> str:
 
 def fit(text: str, width: int) -> str:
     """Return a text cut to so many columns."""
-    return text if columns(text) <= width else f"{cut(text, width - 1)}…"
+    return text if terminal_width(text) <= width else f"{cut(text, width - 1)}…"
 
 
 def _standing(standing: Standing) -> str:

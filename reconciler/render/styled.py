@@ -11,7 +11,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, TypeAlias
 
 from reconciler.base.hints import spell
-from reconciler.base.words import columns, cut, safe
+from reconciler.base.words import cut, safe, terminal_width
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -60,8 +60,10 @@ def problem_lines(problem: Problem) -> Iterator[Line]:
         source = safe(problem.source)
         # Characters that `safe` widens stand before the caret too, and those that take two columns.
         begin = problem.at.column - 1
-        indent = columns(safe(problem.source[:begin]))
-        carets = problem.width if source.isascii() else columns(safe(problem.source[begin : begin + problem.width]))
+        indent = terminal_width(safe(problem.source[:begin]))
+        carets = (
+            problem.width if source.isascii() else terminal_width(safe(problem.source[begin : begin + problem.width]))
+        )
         yield ("gutter", f" {number} | "), ("", source)
         yield ("gutter", f" {' ' * len(number)} | "), (problem.severity, " " * indent + "^" * max(1, carets))
     for line in problem.detail:
@@ -79,9 +81,9 @@ def fit_sources(lines: Iterable[Line], width: int) -> Iterator[Line]:
             yield line
             continue
         (gutter, (style, source)), (margin, (severity, carets)) = line, caret
-        room = width - columns(gutter[1])
+        room = width - terminal_width(gutter[1])
         indent = len(carets) - len(carets.lstrip())
-        wide = columns(source)
+        wide = terminal_width(source)
         if wide > room > 0:
             begin = max(0, min(indent - room // 3, wide - room))
             source = _window(source, begin, room)
@@ -93,12 +95,12 @@ def fit_sources(lines: Iterable[Line], width: int) -> Iterator[Line]:
 def _window(text: str, begin: int, room: int) -> str:
     """Return the part of a text between two columns, with … where it goes on."""
     before = cut(text, begin + 1) if begin else ""
-    if begin and columns(before) == begin:  # a wide character lies across the edge
+    if begin and terminal_width(before) == begin:  # a wide character lies across the edge
         before = text[: len(before) + 1]
     rest = text[len(before) :]
-    left = "…" + " " * (columns(before) - begin - 1) if begin else ""
-    space = room - columns(left)
-    return left + (rest if columns(rest) <= space else cut(rest, space - 1) + "…")
+    left = "…" + " " * (terminal_width(before) - begin - 1) if begin else ""
+    space = room - terminal_width(left)
+    return left + (rest if terminal_width(rest) <= space else cut(rest, space - 1) + "…")
 
 
 def problems_lines(problems: Iterable[Problem]) -> Iterator[Line]:

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from reconciler.local.fc.downloads import ROOT, CodeDownload
-from reconciler.local.fc.gateway import GatewayProtocol, path_parts, read_request, require_signer
+from reconciler.local.fc.gateway import GatewayProtocol, path_parts, read_api_request, require_signer
 from reconciler.local.fc.objects import ObjectCall, object_refusal
 from reconciler.local.fc.refusals import invalid_argument, path_not_supported
 from reconciler.local.fc.routes import VERSION, find_handler, make_routes
@@ -46,7 +46,7 @@ class FcCall:
         require_signer(self.head, self.service)
         self.service.pace.require_room()
         handler = find_handler(self.routes, self.head.method, self.parts)
-        return handler(read_request(self.head, self.parts, body, request_id, self.service))
+        return handler(read_api_request(self.head, self.parts, body, request_id, self.service))
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def require_signer(head: RequestHead, service: FcService) -> None:
         require_signature(head.method, head.target, head.headers, service.settings, service.clock())
 
 
-def read_request(
+def read_api_request(
     head: RequestHead, path: tuple[str, ...], body: Body, request_id: str, service: FcService
 ) -> FcRequest:
     """Return a request as handlers take it, once it is known whose it is; refuse a body that has no end, or is not the signed one."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from reconciler.local.fc.gateway import GatewayProtocol, path_parts, read_request, require_signer
+from reconciler.local.fc.gateway import GatewayProtocol, path_parts, read_api_request, require_signer
 from reconciler.local.fc.objects import ObjectCall, object_refusal
 from reconciler.local.fc.signing import access_id_of
 from reconciler.local.http.messages import UNREADABLE, HttpRefusal, Response
@@ -56,7 +56,7 @@ class ApiCall:
         if route is None:
             # What the gateway says of an action that no API has (read in its SDKs).
             raise HttpRefusal(404, "InvalidAction.NotFound", f"there is no {method} of {self.path}")
-        plain = read_request(self.head, route.names, body, request_id, service.objects)
+        plain = read_api_request(self.head, route.names, body, request_id, service.objects)
         return route.handler(ApiRequest(plain, route.namespace, access_id_of(headers) or _ANYBODY))
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.base.errors import Position, Problem, UdfsError, place_problem
-from reconciler.base.words import columns, cut, safe, size
+from reconciler.base.words import cut, safe, size, terminal_width
 from reconciler.core.diff import Cause
 from reconciler.core.kind import Mark
 from reconciler.core.state import Live
@@ -78,16 +78,16 @@ def test_in_a_terminal_of_any_width_a_caret_stands_under_what_it_points_at(
     problem = Problem("E203", "no", Position("u.yaml", 7, len(before) + 1), None, f"{before}{word}{after}", len(word))
     shown = styled.fit_sources(styled.problem_lines(problem), width)
     _, source, caret = styled.plain_text(shown).splitlines()
-    assert columns(source) <= width
-    assert columns(caret) <= width
+    assert terminal_width(source) <= width
+    assert terminal_width(caret) <= width
     indent = caret.index("^")
     before_caret = cut(source, indent)
-    assert columns(before_caret) == indent
+    assert terminal_width(before_caret) == indent
     pointed = source[len(before_caret) :]
     seen = cut(pointed, caret.count("^")).removesuffix("…")
     assert seen
     assert word.startswith(seen)
-    assert seen == word or pointed == f"{seen}…" or columns(cut(word, caret.count("^"))) < caret.count("^")
+    assert seen == word or pointed == f"{seen}…" or terminal_width(cut(word, caret.count("^"))) < caret.count("^")
 
 
 def test_several_problems_are_counted_and_warnings_are_not() -> None:
