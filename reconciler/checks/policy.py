@@ -1,5 +1,5 @@
 """
-Policy checks of a manifest and a plan: names, owners, sizes, packages, tests, and times of rest.
+Policy checks of a manifest and a plan: names, owners, sizes, packages, tests, and freezes.
 
 Pure: what time it is comes in. Each finding stands where the manifest asks for what is not allowed, and says where the
 policy forbids it.
@@ -58,14 +58,14 @@ def of_plan(policies: Iterable[Rules], plan: Plan) -> list[Problem]:
 
 
 def of_time(policies: Iterable[Rules], now: datetime) -> list[Problem]:
-    """Return the times of rest that `now` is in; `now` knows its zone."""
+    """Return the freezes that `now` is in; `now` knows its zone."""
     return [
         Problem(
             "E537",
             f"nothing is applied now{f': {frozen.why}' if frozen.why else ''}",
             at=rules.at("frozen", number),
             hint=f"it is {now.astimezone(ZoneInfo(frozen.zone)):%a %Y-%m-%d %H:%M} in {frozen.zone}; "
-            f"the time of rest is {_stretch(frozen)}",
+            f"the freeze is {_stretch(frozen)}",
         )
         for rules in policies
         for number, frozen in enumerate(rules.policy.frozen)
@@ -79,7 +79,7 @@ def _stretch(frozen: Frozen) -> str:
 
 
 def is_frozen(frozen: Frozen, now: datetime) -> bool:
-    """Say whether a moment is in a time of rest, by the clock on the wall there."""
+    """Say whether a moment is in a freeze, by the clock on the wall there."""
     wall = now.astimezone(ZoneInfo(frozen.zone)).replace(tzinfo=None)
     if frozen.days:
         first, last = time_of(frozen.from_ or "00:00") or time.min, time_of(frozen.to or "00:00") or time.min

@@ -75,7 +75,8 @@ def import_lines(imported: Imported, command: str | None = None) -> Iterator[Lin
         text = f"The service gives no MD5, so only the size was compared: {_names(imported.unproven)}"
         yield ("warning", text), ("", "")
     if imported.is_empty:
-        yield (("name", "Nothing to import, nothing was written"),)
+        reason = "" if imported.left_out or imported.present else ": there are no functions"
+        yield (("name", f"Nothing to import, nothing was written{reason}"),)
         return
     pythons = Counter(imported.pythons)
     if pythons:

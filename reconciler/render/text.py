@@ -143,7 +143,7 @@ def next_step(plan: Plan) -> str:
     codes = {warning.code for warning in plan.warnings}
     if codes & {"E582", "E583"}:
         return "Next, when the target before has them"
-    return "Next, when the time of rest is over" if "E537" in codes else "Next"
+    return "Next, when the freeze is over" if "E537" in codes else "Next"
 
 
 def plan_summary(plan: Plan) -> str:

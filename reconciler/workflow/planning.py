@@ -125,8 +125,9 @@ def idle_exemptions(loaded: Loaded, tolerations: Sequence[drift.Toleration], now
             hint = "take the line out, or give it another last day"
             yield loaded.problem("E587", message, "ignore", number, hint=hint, severity="warning")
         elif not rule.what and loaded.at("ignore", number) not in used:
-            message = f"nothing is left as it is for '{rule.object}': no object of this name was changed outside"
-            yield loaded.problem("E588", message, "ignore", number, hint="take the line out", severity="warning")
+            message = f"'{rule.object}' ignores nothing: no object of this name was changed outside"
+            hint = "take the line out, or name the object that was changed"
+            yield loaded.problem("E588", message, "ignore", number, hint=hint, severity="warning")
 
 
 def make_destruction(loaded: Loaded, reading: Reading) -> Plan:
@@ -179,7 +180,7 @@ def apply_policy(checked: Plan, loaded: Loaded, breaches: Iterable[Problem]) -> 
 
 
 def apply_quiet_times(checked: Plan, loaded: Loaded, target: Target) -> Plan:
-    """Return a plan that is refused if the policy wants rest now, by the clock of the service."""
+    """Return a plan that is refused in a freeze of the policy, by the clock of the service."""
     problems = policy.of_time(loaded.policies, target.store.now())
     return (
         replace(checked, refusals=tuple(sort_problems((*checked.refusals, *problems)))) if checked.changes else checked

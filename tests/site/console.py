@@ -183,6 +183,7 @@ class Terminal:
     def _tidy(self, text: str) -> str:
         """Return a text as if somebody else had seen it, at home."""
         text = text.replace(str(self.folder), f"~/{self.folder.name}")
+        text = text.replace(os.environ["UDFS_CACHE_DIR"], "~/.cache/udfs")
         return text.replace(f"{getpass.getuser()} on {socket.gethostname()}", "ann on laptop")
 
 

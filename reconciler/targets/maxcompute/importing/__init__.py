@@ -62,7 +62,7 @@ def begin_manifest(new_project: NewProject, source: Loaded | None, folder: Path,
     fields = {"endpoint": endpoint, "project": project, **({"schema": schema} if schema else {})}
     settings = ", ".join(f"{key}: {scalar(value)}" for key, value in fields.items())
     form = (
-        ". A function's code is its\n# `source:`; each content of it is a version of its own, which the function is switched to in one request.\n"
+        ". A function's code is its\n# `source:`; what you change there becomes a new version, and the function moves to it in one request.\n"
         if as_sources
         else ". Everything is under `resources:` by the name it has\n"
         "# there. To have a module under a name with its digest, and switched to in one request, name it as a function's\n"
