@@ -9,7 +9,7 @@ import click
 
 from reconciler.base.errors import UsageError
 from reconciler.cli.support.options import Options, command
-from reconciler.cli.support.output import Result
+from reconciler.cli.support.output import Result, serve_until_ended
 from reconciler.cli.support.project import STORE, open_manifest
 from reconciler.targets import kinds_with, require_power
 
@@ -88,12 +88,5 @@ def serve(
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise UsageError("E901", f"cannot listen at {host}:{port}: {reason or error}") from error
-    try:
-        # Whoever reads this line may send a signal at once.
-        print(f"listening on {server.url}", flush=True)
-        server.serve_forever()
-    except KeyboardInterrupt:
-        pass
-    finally:
-        server.close()
+    serve_until_ended(server, f"listening on {server.url}")
     return Result()

@@ -10,7 +10,7 @@ import click
 from reconciler.base.errors import UsageError
 from reconciler.cli.support.interpreter import SECONDS
 from reconciler.cli.support.options import Options, command, handover_options, with_options
-from reconciler.cli.support.output import Result
+from reconciler.cli.support.output import Result, serve_until_ended
 from reconciler.cli.support.project import open_manifest
 
 if TYPE_CHECKING:
@@ -63,12 +63,5 @@ def ui(options: Options, port: int, allow_calls: bool, allow_sql: bool, timeout:
         server = PageServer(pages, port)
     except OSError as error:
         raise UsageError("E901", f"cannot listen at 127.0.0.1:{port}: {error.strerror or error}") from error
-    try:
-        # Whoever reads this line may send a signal at once.
-        print(server.url, flush=True)
-        server.serve_forever()
-    except KeyboardInterrupt:
-        pass
-    finally:
-        server.close()
+    serve_until_ended(server, server.url)
     return Result()

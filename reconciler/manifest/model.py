@@ -387,6 +387,38 @@ class Test(Section, frozen=True, kw_only=True):
         return True
 
 
+class RowTest(Test, frozen=True, kw_only=True):
+    """One call and what must come of it."""
+
+    schema_extra: ClassVar[dict[str, Any]] = {**Test.schema_extra, "not": {"required": ["args", "rows"]}}
+
+    args: Annotated[list[Value], NULL_IS_EMPTY, Meta(description="The arguments of one row.")] = field(
+        default_factory=list
+    )
+    rows: Annotated[
+        list[list[Value]] | None,
+        NULL_IS_EMPTY,
+        Meta(
+            description="Instead of `args`: the arguments of several rows, for an aggregate or a function over many rows at once."
+        ),
+    ] = None
+    returns: Annotated[
+        Value,
+        Meta(
+            description="The expected value: of an aggregate over all rows; of a table function the list of its rows; of another "
+            "function over `rows` the list of its values."
+        ),
+    ] = None
+
+    @property
+    def input(self) -> list[list[Any]]:
+        return [self.args] if self.rows is None else self.rows
+
+    @property
+    def is_single(self) -> bool:
+        return self.rows is None
+
+
 class Function(Section, frozen=True, kw_only=True):
     """A function in Python."""
 

@@ -39,6 +39,14 @@ class Writable(Protocol):
     def text(self) -> str: ...
 
 
+class Listener(Protocol):
+    """Something that answers until it is closed."""
+
+    def serve_forever(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
 Output: TypeAlias = "BaseModel | Writable | str | bytes | tuple[Line, ...] | Iterator[Line]"
 """A document, text or bytes as they are, or styled lines."""
 
@@ -146,6 +154,18 @@ def print_styled(lines: Iterable[Line], console: Console) -> None:
         hanging = label.end() if label and label.end() <= console.width // 2 else _HANGING
         for number, part in enumerate(pieces.wrap(console, max(20, console.width - hanging))):
             console.print(Text(" " * hanging if number else "") + part, soft_wrap=True)
+
+
+def serve_until_ended(server: Listener, address: str) -> None:
+    """Print where a server listens, and let it answer until Ctrl-C or SIGTERM."""
+    try:
+        # Whoever reads this line may send a signal at once.
+        print(address, flush=True)
+        server.serve_forever()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        server.close()
 
 
 def write_foreign(content: str, stream: TextIO) -> None:

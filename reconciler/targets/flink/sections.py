@@ -17,38 +17,6 @@ from reconciler.manifest.model import Flag, Names, Text, VariableValue
 from reconciler.manifest.section import NULL_IS_EMPTY, Section
 
 
-class FunctionTest(model.Test, frozen=True, kw_only=True):
-    """One call and what must come of it."""
-
-    schema_extra: ClassVar[dict[str, Any]] = {**model.Test.schema_extra, "not": {"required": ["args", "rows"]}}
-
-    args: Annotated[list[model.Value], NULL_IS_EMPTY, Meta(description="The arguments of one row.")] = field(
-        default_factory=list
-    )
-    rows: Annotated[
-        list[list[model.Value]] | None,
-        NULL_IS_EMPTY,
-        Meta(
-            description="Instead of `args`: the arguments of several rows, for an aggregate or a function over pandas."
-        ),
-    ] = None
-    returns: Annotated[
-        model.Value,
-        Meta(
-            description="The expected value: of an aggregate over all rows; of a table function the list of its rows; of another "
-            "function over `rows` the list of its values."
-        ),
-    ] = None
-
-    @property
-    def input(self) -> list[list[Any]]:
-        return [self.args] if self.rows is None else self.rows
-
-    @property
-    def is_single(self) -> bool:
-        return self.rows is None
-
-
 class JobFunction(Section, frozen=True, kw_only=True):
     """A function that jobs call in SQL by the name of its key."""
 
@@ -68,7 +36,7 @@ class JobFunction(Section, frozen=True, kw_only=True):
     ] = field(name="class")
     description: Annotated[Text | None, Meta(description="What the function does, for people.")] = None
     tests: Annotated[
-        list[FunctionTest],
+        list[model.RowTest],
         NULL_IS_EMPTY,
         Meta(
             description="Calls and what must come of them, in the environment of the first job that names the function."

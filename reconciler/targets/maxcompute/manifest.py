@@ -162,26 +162,9 @@ class Resource(model.Resource, frozen=True, kw_only=True):
     ] = ""
 
 
-class SqlTest(model.Test, frozen=True, kw_only=True):
+class SqlTest(model.RowTest, frozen=True, kw_only=True):
     """One call and what must come of it."""
 
-    schema_extra: ClassVar[dict[str, Any]] = {**model.Test.schema_extra, "not": {"required": ["args", "rows"]}}
-
-    args: Annotated[list[model.Value], NULL_IS_EMPTY, Meta(description="The arguments of one row.")] = field(
-        default_factory=list
-    )
-    rows: Annotated[
-        list[list[model.Value]] | None,
-        NULL_IS_EMPTY,
-        Meta(description="Instead of `args`: the arguments of several rows."),
-    ] = None
-    returns: Annotated[
-        model.Value,
-        Meta(
-            description="The expected value: of an aggregate over all rows; of a table function the list of its rows; of another "
-            "function over `rows` the list of its values."
-        ),
-    ] = None
     timeout: Annotated[
         int | None,
         Meta(
@@ -189,14 +172,6 @@ class SqlTest(model.Test, frozen=True, kw_only=True):
             description="How many seconds it may take, here in place of --timeout, and by SQL in place of what the service allows.",
         ),
     ] = None
-
-    @property
-    def input(self) -> list[list[Any]]:
-        return [self.args] if self.rows is None else self.rows
-
-    @property
-    def is_single(self) -> bool:
-        return self.rows is None
 
 
 class Function(model.Function, frozen=True, kw_only=True):
