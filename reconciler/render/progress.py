@@ -51,12 +51,14 @@ def _standing(standing: Standing) -> str:
     parts.append(f"{_duration(standing.seconds)}" if rest is None else f"about {_duration(_rounded(rest))} left")
     if standing.items:
         longest = max(standing.items, key=lambda item: item.seconds)
-        parts.append(_item(longest, more=len(standing.items) - 1))
+        parts.append(_item(longest, parts[-1], more=len(standing.items) - 1))
     return ", ".join(parts)
 
 
-def _item(item: WorkItem, *, more: int) -> str:
-    since = f" for {_duration(item.seconds)}" if item.seconds >= _TELLING else ""
+def _item(item: WorkItem, time: str, *, more: int) -> str:
+    """Return what one thread is at, and for how long where that is not the `time` that was said just before."""
+    duration = _duration(item.seconds)
+    since = f" for {duration}" if item.seconds >= _TELLING and duration != time else ""
     others = f" and {more} more" if more else ""
     doing = f": {item.doing}" if item.doing else ""
     return safe(f"{item.words}{since}{others}{doing}")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reconciler.base.activity import BYTES, Count, Standing, activity, watching
+from reconciler.base.activity import BYTES, Count, Standing, WorkItem, activity, watching
 from reconciler.cli.entry import run
 from reconciler.cli.support import progress
 from reconciler.cli.support.output import print_lines
@@ -191,6 +191,13 @@ def test_threads_at_one_thing_are_one_activity_and_what_waits_only_is_told_last(
             second.count(BYTES, 10)
             assert progress_text(watch.standings()) == "fetching: 10 B of 100 B, 0 s, a.whl and 1 more"
     assert progress_text([standing("waiting for host", minor=True)]) == "waiting for host, 9 s"
+
+
+def test_what_takes_as_long_as_all_of_it_is_not_timed_twice() -> None:
+    whole = Standing("building", 9.0, (), (WorkItem("crcmod 1.7", 9.0),), False)
+    part = Standing("building", 9.0, (), (WorkItem("crcmod 1.7", 5.0, "linking"),), False)
+    assert progress_text([whole]) == "building, 9 s, crcmod 1.7"
+    assert progress_text([part]) == "building, 9 s, crcmod 1.7 for 5 s: linking"
 
 
 @pytest.mark.parametrize(
