@@ -240,7 +240,7 @@ def release(keys: Collection[Key], side: Side, held: Held, position: Position) -
     refusals = tuple(
         Problem(
             "E510",
-            f"{change.key} was changed outside, and its mark speaks for what is to be disowned",
+            f"{change.key} was changed outside, and its mark names what is to be disowned",
             hint=(Command("drift"), " shows what was changed; apply first"),
         )
         for change in changes
@@ -302,7 +302,7 @@ def _stop_naming(key: Key, released: frozenset[str], side: Side, held: Held, pos
     have = side.live[key]
     assert have.mark is not None
     mark = _mark(have.object.kind, side.stack, held.get(key), have.mark.names - released)
-    difference = Difference("marker", "", "no longer speaks for what is disowned")
+    difference = Difference("marker", "", "no longer marks what is disowned")
     return Change(Action.UPDATE, key, Desired(have.object, position, mark), have, differences=(difference,))
 
 

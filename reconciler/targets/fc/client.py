@@ -6,13 +6,18 @@ The API of 2023-03-30 speaks JSON and is signed by version 3 [vendor's SDK 4.8.3
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from reconciler.base.errors import AccessError
 from reconciler.targets.credentials.acs3 import quote_part
+from reconciler.targets.fc.layer_book import owner_of
 from reconciler.targets.roa import RoaClient
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+    from reconciler.targets.roa import Reply
 
 VERSION = "2023-03-30"
 _PAGE = "100"
@@ -21,11 +26,32 @@ _PAGE = "100"
 _MOST_PAGES = 1_000
 
 
+@dataclass
 class FcClient(RoaClient):
     """One region of an account, at one endpoint."""
 
     service: ClassVar[str] = "Function Compute"
     version: ClassVar[str] = VERSION
+
+    account: str | None = None
+    """The account that is meant, where the target names one."""
+
+    def read_document(self, reply: Reply, action: str, *, may_be_empty: bool) -> dict[str, Any]:
+        """Return the object that an answer is; E623 where it is about another account than the one that is meant."""
+        document = super().read_document(reply, action, may_be_empty=may_be_empty)
+        if self.account is not None:
+            listed = document.get("functions")
+            for answer in (document, *(listed if isinstance(listed, list) else ())):
+                self._require_account(answer)
+        return document
+
+    def _require_account(self, answer: object) -> None:
+        arn = answer.get("functionArn") if isinstance(answer, dict) else None
+        owner = owner_of(arn) if isinstance(arn, str) else None
+        if owner is not None and owner[1] != self.account:
+            message = f"the credentials are of account {owner[1]}, and the target says {self.account}"
+            hint = "use the credentials of that account, or correct `account` of the target"
+            raise AccessError("E623", message, hint=hint)
 
     def route(self, path: str) -> str:
         return f"/{VERSION}{path}"

@@ -37,7 +37,7 @@ def connect_region(loaded: Loaded, access: Access) -> Iterator[FunctionCompute]:
     """Yield the target of a manifest, for as long as the context lasts."""
     target = fc_target(loaded)
     with _open_endpoint(loaded, access) as (url, credentials):
-        client = FcClient(url, target.region, credentials, access.user_agent, access.token)
+        client = FcClient(url, target.region, credentials, access.user_agent, access.token, target.account)
         bucket = _bucket(target, url, credentials, access.user_agent)
         entries = None
         if bucket is not None:
