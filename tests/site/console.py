@@ -121,7 +121,7 @@ class Terminal:
         self.patch.chdir(self.folder)
         self.patch.setenv("UDFS_WRITERS", "1")  # in one order each time
         self.patch.setenv("COLUMNS", "100")
-        self.patch.setenv("UDFS_PROGRESS", "off")  # what takes long is told, and how long that is says how busy the machine is
+        self.patch.setenv("UDFS_PROGRESS", "off")  # how long something takes says how busy the machine is
         self.patch.setenv("EXAMPLES", str(ROOT / "examples"))
         self.patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
         for name in list(os.environ):

@@ -104,7 +104,9 @@ class Target(model.Target, frozen=True, kw_only=True):
         ),
     ] = None
     region: Annotated[Text, Meta(description="The region, such as cn-hangzhou.")]
-    account: Annotated[Text | None, Meta(description="The number of the account; credentials of another one are refused.")] = None
+    account: Annotated[
+        Text | None, Meta(description="The number of the account; credentials of another one are refused.")
+    ] = None
     staging: Annotated[
         Staging | None,
         Meta(description="A bucket for archives over 100 MB, and for the ledger; left out, both go without."),

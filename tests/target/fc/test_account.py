@@ -25,6 +25,10 @@ functions:
 """
 
 
+def names_of_functions(world: World) -> list[str]:
+    return [function["functionName"] for function in world.client().get("ListFunctions", "/functions")["functions"]]
+
+
 @pytest.fixture(autouse=True)
 def _project(server: FcServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -44,7 +48,7 @@ def test_a_region_of_another_account_is_not_read_on(
     assert udfs([*command]) == 4
     said = capsys.readouterr()
     assert "error[E623]: the credentials are of account 1234567890123456, and the target says 42" in said.err + said.out
-    assert [function["functionName"] for function in world.client().get("ListFunctions", "/functions")["functions"]] == ["theirs"]
+    assert names_of_functions(world) == ["theirs"]
 
 
 def test_in_an_empty_region_of_another_account_an_apply_stops_before_its_first_change(
@@ -52,5 +56,4 @@ def test_in_an_empty_region_of_another_account_an_apply_stops_before_its_first_c
 ) -> None:
     assert udfs(["apply", "--yes"]) == 4
     assert "error[E623]" in capsys.readouterr().err
-    functions = world.client().get("ListFunctions", "/functions")["functions"]
-    assert [function["functionName"] for function in functions] == ["udfs-mine-1"], "the ledger's entry, and nothing else"
+    assert names_of_functions(world) == ["udfs-mine-1"], "the ledger's entry, and nothing else"
