@@ -112,6 +112,10 @@ class Project:
         return self.folder / f"{self.stack}.yaml"
 
     @property
+    def head(self) -> str:
+        return MANIFEST.format(stack=self.stack)
+
+    @property
     def rest(self) -> FlinkRest:
         url = find_cluster(self.folder / ".udfs" / "flink")
         assert url is not None, "no Flink runs"
@@ -119,7 +123,7 @@ class Project:
 
     def declare(self, text: str, **files: str) -> None:
         """Write the manifest behind its head, and files, whose names have ``__`` for a full stop; NAME in both is the stack."""
-        self.manifest.write_text(MANIFEST.format(stack=self.stack) + text.replace("NAME", self.stack))
+        self.manifest.write_text(self.head + text.replace("NAME", self.stack))
         for name, content in files.items():
             (self.folder / name.replace("__", ".").replace("NAME", self.stack)).write_text(
                 content.replace("NAME", self.stack)

@@ -84,9 +84,9 @@ class RealtimeCompute:
         body = self.models.StopJobRequestBody(stop_strategy=strategy)
         return self.call("stop_job", NAMESPACE, number, self.models.StopJobRequest(body=body))
 
-    def wait(self, number: str, *states: str) -> Any:
+    def wait(self, number: str, *states: str, seconds: float = 10) -> Any:
         """Return a job as soon as it is in one of some states."""
-        for _ in range(200):
+        for _ in range(int(seconds * 20)):
             job = self.job(number)
             if job.status.current_job_status in states:
                 return job
