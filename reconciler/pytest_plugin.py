@@ -10,6 +10,9 @@ A pytest fixture that calls the functions of a manifest, each in its own CPython
     def test_total(udf):
         assert udf.total([1, 2, None]) == 3                         # an aggregate takes one
 
+    def test_read(udf):
+        assert udf.read({"page": 1}) == {"text": "Function 3912"}   # a function of Function Compute takes an event
+
 Nothing is deployed: a function runs over the files that an apply would upload, as `udfs test` does. Its process lives until the
 run of pytest ends; each call gets a new instance of the class. What the function prints is captured like a test's own output.
 
@@ -20,8 +23,10 @@ pytest imports this module in every environment that has both, so it imports the
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
@@ -32,6 +37,8 @@ if TYPE_CHECKING:
 
     from reconciler.base.errors import UdfsError
     from reconciler.local.runner import FunctionError, Session
+    from reconciler.targets.powers import EventCalls
+    from reconciler.testing.event_programs import EventFunction
     from reconciler.workflow.preparation import Prepared
 
 MANIFEST = "udfs.yaml"
@@ -88,15 +95,16 @@ class Udfs:
     def __init__(self, manifest: Path, timeout: float) -> None:
         self._workshop = _Workshop(manifest, timeout)
 
-    def __getattr__(self, name: str) -> Udf:
+    def __getattr__(self, name: str) -> Udf | EventUdf:
         __tracebackhide__ = True
         if name.startswith("_"):
             raise AttributeError(name)
         return self[name]
 
-    def __getitem__(self, name: str) -> Udf:
+    def __getitem__(self, name: str) -> Udf | EventUdf:
         __tracebackhide__ = True
-        return Udf(self._workshop, self._workshop.name_in_manifest(name))
+        name, events = self._workshop.name_in_manifest(name), self._workshop.events
+        return Udf(self._workshop, name) if events is None else EventUdf(self._workshop, events, name)
 
     def __repr__(self) -> str:
         return f"<udfs of {self._workshop.manifest}>"
@@ -146,6 +154,43 @@ class Udf:
         return f"<udf {self._name}>"
 
 
+class EventUdf:
+    """One function that takes events, to be called."""
+
+    def __init__(self, workshop: _Workshop, calls: EventCalls, name: str) -> None:
+        self._workshop, self._calls, self._name = workshop, calls, name
+
+    def __call__(self, event: object = "", *, timeout: float | None = None) -> Any:
+        """
+        Return what the function makes of an event: the value of its JSON, or a text.
+
+        An event is sent as `udfs test` sends it: bytes and a text as they are, anything else as JSON. `timeout` is in seconds; left out, the
+        manifest's holds.
+        """
+        __tracebackhide__ = True
+        payload = self.raw(event, timeout=timeout)
+        try:
+            return json.loads(payload)
+        except ValueError:
+            return payload.decode("utf-8", "backslashreplace")
+
+    def raw(self, event: object = "", *, timeout: float | None = None) -> bytes:
+        """Return the bytes that the function answers with."""
+        __tracebackhide__ = True
+        from reconciler.testing.event_programs import encode_event, failure_of
+
+        content = event if isinstance(event, bytes) else encode_event(event)
+        with self._workshop.running_here():
+            answer = self._workshop.event_function(self._calls, self._name).invoke(content, timeout)
+        if answer.error is not None:
+            _fail(failure_of(self._name, answer))
+        sys.stdout.write(answer.log)
+        return answer.payload
+
+    def __repr__(self) -> str:
+        return f"<udf {self._name}>"
+
+
 class _Workshop:
     """What the functions of one manifest are made of, and the processes that run them."""
 
@@ -154,6 +199,14 @@ class _Workshop:
         self._timeout = timeout
         self._ready = _prepare(manifest, self.manifest)
         self._sessions: dict[str, Session] = {}
+        self._functions: dict[str, EventFunction] = {}
+
+    @property
+    def events(self) -> EventCalls | None:
+        """What calls functions that take events, if those of the manifest do."""
+        from reconciler.targets import adapter_of
+
+        return adapter_of(self._ready.loaded).event_calls
 
     def name_in_manifest(self, name: str) -> str:
         """Return a function's name as the manifest writes it."""
@@ -171,19 +224,31 @@ class _Workshop:
         __tracebackhide__ = True
         session = self._sessions.get(name)
         if session is None or not session.alive:
-            session = self._sessions[name] = self._start(name)
-        return session
+            with self.running_here():
+                self._sessions[name] = self._start(name)
+        return self._sessions[name]
 
-    def _start(self, name: str) -> Session:
+    def event_function(self, calls: EventCalls, name: str) -> EventFunction:
+        """Return a function that takes events, made ready when it is called for the first time."""
+        from reconciler.cli.support.interpreter import bounds_of, this_machine
+
+        if name not in self._functions:
+            ready, bounds = self._ready, bounds_of(self._timeout, None)
+            self._functions[name] = calls.manifest_function(
+                ready.loaded, ready.desired, ready.artifacts, name, this_machine(), bounds
+            )
+        return self._functions[name]
+
+    @contextmanager
+    def running_here(self) -> Iterator[None]:
+        """Tell what goes wrong as pytest shows it."""
         __tracebackhide__ = True
         from reconciler.base.errors import UdfsError
-        from reconciler.cli.support.interpreter import explain_failure, row_calls, this_machine
+        from reconciler.cli.support.interpreter import explain_failure
         from reconciler.local import runner
 
         try:
-            calls = row_calls(self._ready.loaded)
-            job = calls.manifest_job(self._ready.loaded, self._ready.desired, self._ready.artifacts, name)
-            return runner.session(calls.locate_interpreter(job, this_machine()), job, timeout=self._timeout)
+            yield
         except runner.FunctionError as error:
             _fail(error)
         except runner.RunnerError as error:
@@ -191,10 +256,20 @@ class _Workshop:
         except UdfsError as error:
             _stop(error)
 
+    def _start(self, name: str) -> Session:
+        from reconciler.cli.support.interpreter import row_calls, this_machine
+        from reconciler.local import runner
+
+        calls = row_calls(self._ready.loaded)
+        job = calls.manifest_job(self._ready.loaded, self._ready.desired, self._ready.artifacts, name)
+        return runner.session(calls.locate_interpreter(job, this_machine()), job, timeout=self._timeout)
+
     def close(self) -> None:
         """End all processes."""
         for session in self._sessions.values():
             session.close()
+        for function in self._functions.values():
+            function.close()
 
 
 def _prepare(manifest: Path, shown: str) -> Prepared:

@@ -186,3 +186,52 @@ def test_a_manifest_is_looked_for_upwards(pytester: pytest.Pytester) -> None:
     done = pytester.runpytest_subprocess()
     done.assert_outcomes(errors=1)
     done.stdout.fnmatch_lines(["no udfs.yaml in * or above it; udfs_manifest in pytest's ini file names another"])
+
+
+EVENTS = """\
+stack: s
+target: {kind: fc}
+functions:
+  double: {runtime: python3.10, source: fn, handler: index.handler}
+  spell: {runtime: python3.10, source: fn, handler: index.spell}
+  broken: {runtime: python3.10, source: fn, handler: index.broken}
+"""
+HANDLERS = """\
+import json
+import os
+
+def handler(event, context):
+    print("doubling in", os.getpid())
+    return {"twice": 2 * json.loads(event)["number"], "process": os.getpid()}
+
+def spell(event, context):
+    return event.decode().upper()
+
+def broken(event, context):
+    return {}[event.decode()]
+"""
+
+
+def test_functions_that_take_events_are_called_and_their_processes_stay(pytester: pytest.Pytester) -> None:
+    pytester.makefile(".yaml", udfs=EVENTS)
+    (pytester.mkdir("fn") / "index.py").write_text(HANDLERS)
+    pytester.makepyfile(
+        """
+        import pytest
+        from reconciler.pytest_plugin import UdfFailed
+
+        def test_values(udf, capsys):
+            first, second = udf.double({"number": 2}), udf["double"]({"number": 4})
+            assert (first["twice"], second["twice"]) == (4, 8)
+            assert first["process"] == second["process"]
+            assert "doubling in" in capsys.readouterr().out
+            assert udf.spell("ab") == "AB"
+            assert udf.spell.raw(b"cd") == b"CD"
+
+        def test_failures(udf):
+            with pytest.raises(UdfFailed, match="broken raised KeyError: 'x'") as failure:
+                udf.broken("x")
+            assert "return {}[event.decode()]" in str(failure.value)
+        """
+    )
+    pytester.runpytest_subprocess("-q").assert_outcomes(passed=2)
