@@ -1,4 +1,4 @@
-"""Text is read from a picture by a Debian program in a layer, called by Python packages beside it, in a sandbox that is Debian 12."""
+"""Programs and libraries of Debian in layers, used by functions in a sandbox that is Debian 12: by the commands alone."""
 
 from __future__ import annotations
 
@@ -45,15 +45,47 @@ MANIFEST = """
 """
 
 
+GDAL_SOURCE = """
+import ctypes
+
+def handler(event, context):
+    gdal = ctypes.CDLL("libgdal.so.32")
+    gdal.GDALAllRegister()
+    return gdal.GDALGetDriverCount()
+"""
+
+GDAL_MANIFEST = """
+    stack: gdal
+    target: {kind: fc}
+    targets: {local: {endpoint: local, region: cn-hangzhou}}
+    packages:
+      gdal: {debian: [libgdal32], slim: true}
+    layers:
+      gdal: {packages: [gdal], runtimes: [custom.debian12]}
+    functions:
+      drivers:
+        runtime: custom.debian12
+        source: index.py
+        handler: index.handler
+        layers: [gdal]
+        memory: 1024
+        environment: {GDAL_DATA: /opt/share/gdal, PROJ_DATA: /opt/share/proj}
+        tests: [{event: "", returns: 210}]
+"""
+
+
 @pytest.mark.skipif(os.environ.get("UDFS_PROOF") != "whole", reason="fetches 80 MB: UDFS_PROOF=whole")
-def test_a_function_reads_text_by_debians_tesseract(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("manifest", "source"), [(MANIFEST, SOURCE), (GDAL_MANIFEST, GDAL_SOURCE)], ids=["ocr", "gdal"]
+)
+def test_a_function_uses_what_debian_has(
+    manifest: str, source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if find_road() is Road.PLAIN:
         pytest.skip("this machine has no sandbox")
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "index.py").write_text(SOURCE)
-    (tmp_path / "udfs.yaml").write_text(textwrap.dedent(MANIFEST))
+    (tmp_path / "index.py").write_text(source)
+    (tmp_path / "udfs.yaml").write_text(textwrap.dedent(manifest))
     for command in (("runtime", "make", "custom.debian12"), ("lock",)):
         if (code := run([*command])) != 0:
             message = capsys.readouterr().err
