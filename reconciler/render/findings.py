@@ -27,7 +27,6 @@ from urllib.parse import quote
 
 from reconciler import __version__
 from reconciler.base.errors import count
-from reconciler.base.explanations import load_explanations
 from reconciler.base.hints import spell
 from reconciler.base.words import safe
 
@@ -98,6 +97,8 @@ def _fingerprints(problems: Iterable[Problem]) -> Iterator[str]:
 
 
 def _rule(code: str) -> dict[str, Any]:
+    from reconciler.base.explanations import load_explanations
+
     explained = load_explanations()[code]
     return {
         "id": code,
