@@ -15,7 +15,7 @@ DOOR = "base/inputs.py"
 
 ELSEWHERE = {
     "local/runner/worker/": "the worker reads its own folder, in the CPython of the function",
-    "local/sandbox/launcher/": "it makes namespaces, and reads what it was started with",
+    "local/sandbox/launcher.py": "it makes namespaces, and reads what it was started with",
     "local/invoke/worker/": "the worker reads its own folder, in the CPython of the function",
     "local/flink/worker/": "what the worker reads is a pipe, in the CPython of the function",
     "packages/build/hooks27.py": "a build of Python 2.7 reads the exchange it was started with",

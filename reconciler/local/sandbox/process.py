@@ -15,6 +15,7 @@ import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,10 +28,12 @@ from reconciler.local.strays import kill_group
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import CodeType
 
     from reconciler.local.sandbox.memory import MemoryGroup
 
-_LAUNCHER = Path(__file__).parent / "launcher" / "__main__.py"
+_LAUNCHER = Path(__file__).parent / "launcher.py"
+_RUN = "import marshal, sys; code, plan = marshal.loads(open(int(sys.argv[1]), 'rb').read()); exec(code); main(plan, sys.argv[2:])"
 _ENTER_GROUP = 'echo 0 > "$0" && ulimit -c 0 && exec "$@"'
 _SET_LIMIT = 'ulimit -d "$0" && ulimit -c 0 && exec "$@"'
 _PATIENCE = 20.0
@@ -166,15 +169,21 @@ def _start_launcher(
         "cwd": sandbox.cwd,
         "environment": dict(sandbox.environment),
     }
-    with _pass(marshal.dumps(plan)) as file:
+    with _pass(marshal.dumps((_compile_launcher(), plan))) as file:
         return STARTER.start(
-            [sys.executable, "-I", "-S", "-B", str(_LAUNCHER), str(file.fileno()), *command],
+            [sys.executable, "-I", "-S", "-c", _RUN, str(file.fileno()), *command],
             env={"PATH": os.defpath},
             cwd="/",
             pass_fds=(*pass_fds, file.fileno()),
             start_new_session=True,
             **streams,
         )
+
+
+@cache
+def _compile_launcher() -> CodeType | None:
+    """Return the launcher as this Python runs it: to compile it takes a third of the time in which one starts."""
+    return SourceFileLoader("launcher", str(_LAUNCHER)).get_code("launcher")
 
 
 def _start_bubblewrap(

@@ -1,12 +1,12 @@
 """
-Namespaces around a command: `python -I -S -B launcher/__main__.py FD COMMAND…`, with the plan of the sandbox in FD.
+Namespaces around a command: compiled by who starts it, and run by a Python of its own as ``main(plan, command)``.
 
 For root, and for anybody where the kernel allows user namespaces. Two processes stay: this one, which dies with its parent and ends as the
 command ends, and the first process of the namespaces, which sets up the file system, collects orphans, and takes all with it when it
 dies: so says pid_namespaces(7). The command has no capability, and can get none.
 
-It is started by path, imports nothing of ours, and of the standard library what is in C: `ctypes` and `signal` would take longer than
-all that is done here.
+It imports nothing of ours, and of the standard library what is in C: `ctypes`, `signal` and even `os` would take as long as all that is
+done here.
 """
 
 from __future__ import annotations
@@ -14,9 +14,7 @@ from __future__ import annotations
 import _ctypes
 import _signal  # type: ignore[import-not-found]
 import _struct as struct
-import marshal
-import os
-import sys
+import posix as os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,6 +35,7 @@ _RDONLY, _NOSUID, _NODEV, _NOEXEC, _REMOUNT, _BIND, _REC, _PRIVATE = 1, 2, 4, 8,
 _DETACH = 2
 _MOUNT_SETATTR, _FDCWD, _RECURSIVE = 442, -100, 0x8000
 _SIGKILL = 9
+_KIND, _FOLDER = 0o170000, 0o040000
 _SET_PDEATHSIG, _CAPBSET_DROP, _SET_NO_NEW_PRIVS = 1, 24, 38
 _CAPABILITY_VERSION_3 = 0x20080522
 _SET_FLAGS, _IFF_UP, _AF_INET, _SOCK_DGRAM = 0x8914, 1, 2, 2
@@ -73,6 +72,10 @@ class Failure(Exception):
     """What the kernel refuses."""
 
 
+def _encode(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
 def _check(outcome: int, action: str) -> None:
     if outcome != 0:
         raise Failure(f"{action}: {os.strerror(_ctypes.get_errno())}")
@@ -81,7 +84,7 @@ def _check(outcome: int, action: str) -> None:
 def _mount(
     source: str | None, target: str, kind: str | None = None, flags: int = 0, options: str | None = None
 ) -> None:
-    texts = [None if text is None else os.fsencode(text) for text in (source, target, kind, options)]
+    texts = [None if text is None else _encode(text) for text in (source, target, kind, options)]
     outcome = _mount_call(texts[0], texts[1], texts[2], flags, texts[3])
     _check(outcome, f"mount {target}")
 
@@ -89,7 +92,7 @@ def _mount(
 def _restrict(target: str, flags: int, recursive: int = 0) -> None:
     """Make a mount, and with `recursive` all below it, read-only: mount_setattr(2), or where that is missing the mount alone."""
     attributes = struct.pack("QQQQ", flags, 0, 0, 0)  # these flags are the same bits in both calls
-    if _syscall(_MOUNT_SETATTR, _FDCWD, os.fsencode(target), recursive, attributes, len(attributes)) != 0:
+    if _syscall(_MOUNT_SETATTR, _FDCWD, _encode(target), recursive, attributes, len(attributes)) != 0:
         _mount(None, target, None, _REMOUNT | _BIND | flags)
 
 
@@ -97,12 +100,23 @@ def _die_with_parent() -> None:
     _prctl(_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
 
 
+def _make_folder(path: str) -> None:
+    """Make a folder, and those above it, unless it is there."""
+    try:
+        os.mkdir(path)
+    except FileExistsError:
+        pass
+    except FileNotFoundError:
+        _make_folder(path.rpartition("/")[0])
+        os.mkdir(path)
+
+
 def _prepare_target(target: str, source: str) -> None:
     """Make what a mount is put on."""
-    if os.path.isdir(source):
-        os.makedirs(target, exist_ok=True)
+    if os.stat(source).st_mode & _KIND == _FOLDER:
+        _make_folder(target)
     else:
-        os.makedirs(os.path.dirname(target), exist_ok=True)
+        _make_folder(target.rpartition("/")[0])
         os.close(os.open(target, os.O_CREAT | os.O_RDONLY, 0o644))
 
 
@@ -113,8 +127,8 @@ def _build_root(plan: Plan) -> None:
     base = plan["base"]
     _mount("tmpfs", base, "tmpfs", _NOSUID | _NODEV, "mode=755")
     for name in ("newroot", "oldroot"):
-        os.mkdir(os.path.join(base, name))
-    _check(_pivot_root(os.fsencode(base), os.fsencode(os.path.join(base, "oldroot"))), "pivot_root")
+        os.mkdir(f"{base}/{name}")
+    _check(_pivot_root(_encode(base), _encode(f"{base}/oldroot")), "pivot_root")
     os.chdir("/")
     _mount("tmpfs", "/newroot", "tmpfs", _NOSUID | _NODEV, "mode=755,size=16m")
     for source, target in plan["binds"]:
@@ -124,7 +138,7 @@ def _build_root(plan: Plan) -> None:
     for link, target in plan["links"]:
         os.symlink(target, "/newroot" + link)
     _build_devices()
-    os.makedirs("/newroot/tmp", exist_ok=True)
+    _make_folder("/newroot/tmp")
     _mount("tmpfs", "/newroot/tmp", "tmpfs", _NOSUID | _NODEV, f"mode=1777,size={plan['scratch']}")
     _build_proc()
     _restrict("/newroot", _RDONLY | _NOSUID | _NODEV)
@@ -135,7 +149,7 @@ def _build_root(plan: Plan) -> None:
 
 
 def _build_devices() -> None:
-    os.makedirs("/newroot/dev", exist_ok=True)
+    _make_folder("/newroot/dev")
     _mount("tmpfs", "/newroot/dev", "tmpfs", _NOSUID | _NOEXEC, "mode=755,size=1m")
     for name in _DEVICES:
         _prepare_target("/newroot/dev/" + name, "/oldroot/dev/" + name)
@@ -147,11 +161,12 @@ def _build_devices() -> None:
 
 
 def _build_proc() -> None:
-    os.makedirs("/newroot/proc", exist_ok=True)
+    _make_folder("/newroot/proc")
     _mount("proc", "/newroot/proc", "proc", _NOSUID | _NODEV | _NOEXEC)
+    present = os.listdir("/newroot/proc")
     for name in _COVERED:
         path = "/newroot/proc/" + name
-        if os.path.exists(path):
+        if name in present:
             _mount(path, path, None, _BIND)
             _restrict(path, _RDONLY | _NOSUID | _NODEV | _NOEXEC)
 
@@ -245,10 +260,9 @@ def _close_all_but(kept: int) -> None:
     os.closerange(kept + 1, 1 << 16)
 
 
-def main() -> None:
+def main(plan: Plan, command: list[str]) -> None:
+    """Start a command in namespaces, and end as it ends."""
     _die_with_parent()
-    with os.fdopen(int(sys.argv[1]), "rb") as file:
-        plan: Plan = marshal.load(file)
     if os.getppid() != plan["parent"]:  # it died before that
         os._exit(1)
     user, group = os.getuid(), os.getgid()
@@ -264,7 +278,7 @@ def main() -> None:
     if first == 0:
         os.close(held)
         os.close(answer)
-        _be_first(plan, sys.argv[2:], alive, outcome)
+        _be_first(plan, command, alive, outcome)
     os.dup2(answer, 3)
     os.dup2(held, 4)
     os.closerange(5, 1 << 16)
@@ -281,7 +295,3 @@ def _end_like(status: int, report: bytes) -> None:
             _signal.signal(number, _signal.SIG_DFL)
         os.kill(os.getpid(), number)
     os._exit(os.WEXITSTATUS(status))
-
-
-if __name__ == "__main__":
-    main()
