@@ -17,6 +17,7 @@ from reconciler.base.errors import UdfsError
 from reconciler.base.hints import Command
 from reconciler.cli.support.access import diagnose_access, trust_result
 from reconciler.cli.support.diagnosis import Diagnosis
+from reconciler.cli.support.interpreter import find_root_of, python_standing_for, variable_of
 from reconciler.cli.support.options import Options, command, handover_options, manifest_options
 from reconciler.cli.support.output import Result
 from reconciler.cli.support.project import cache_folder, open_manifest
@@ -72,6 +73,7 @@ def doctor(options: Options, trust: bool, environment: str | None, branch: str) 
         *_isolation(options),
         *_packaging(),
         *_interpreters(equipment, manifest),
+        *_pythons(equipment, manifest),
         *_project(options, manifest),
     ]
     code = 0 if all(finding.ok is not False for finding in findings) else 1
@@ -142,6 +144,23 @@ def _interpreters(equipment: Sequence[Equipment], manifest: Loaded | UdfsError) 
         else:
             finding = f"{python}; not {SERVICE_ABI[tag]}, so it runs pure Python only"
             yield Diagnosis(None, tag, finding, how_to_get(tag))
+
+
+def _pythons(equipment: Sequence[Equipment], manifest: Loaded | UdfsError) -> Iterator[Diagnosis]:
+    """Say what stands here for each runtime of the manifest's functions whose Python is any of its version."""
+    code = {} if isinstance(manifest, UdfsError) else manifest.code
+    named = {tag for kind in equipment for tag in kind.interpreters}
+    for runtime in dict.fromkeys(function.runtime for function in code.values()):
+        if runtime.tag in named:
+            continue
+        version = "{}.{}".format(*runtime.python_version)
+        if root := find_root_of(runtime):
+            yield Diagnosis(True, runtime.tag, f"root of {root.released}")
+        elif python := python_standing_for(runtime):
+            yield Diagnosis(True, runtime.tag, f"CPython {python}")
+        else:
+            hint = f"uv python install {version}\nor name one you have: {variable_of(runtime)}=/path/to/python{version}"
+            yield Diagnosis(False, runtime.tag, f"no CPython {version}", hint)
 
 
 def _sandbox(interpreter: Interpreter) -> Iterator[Diagnosis]:

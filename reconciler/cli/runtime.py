@@ -13,15 +13,14 @@ import click
 from reconciler.base.errors import UsageError
 from reconciler.base.hints import Command
 from reconciler.base.words import did_you_mean
+from reconciler.cli.support.interpreter import find_root_of, python_standing_for
 from reconciler.cli.support.options import command, format_option
 from reconciler.cli.support.output import Result, note
 from reconciler.cli.support.project import user_cache
-from reconciler.local.interpreters import find_interpreters
 from reconciler.targets import kinds_with
 
 if TYPE_CHECKING:
     from reconciler.manifest.runtimes import Runtime
-    from reconciler.packages.debian.root import RootRecord
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -38,7 +37,7 @@ def _runtimes() -> dict[str, Runtime]:
 @format_option
 def list_runtimes(format: str) -> Result:
     """List the runtimes of all kinds of target: the Python of each, its system, and what stands for both here."""
-    rows = [(runtime, _find_python(runtime), _find_root(runtime)) for runtime in _runtimes().values()]
+    rows = [(runtime, python_standing_for(runtime), find_root_of(runtime)) for runtime in _runtimes().values()]
     if format == "json":
         from reconciler.render.documents.runtimes import RuntimesDocument, runtime_document
 
@@ -46,21 +45,6 @@ def list_runtimes(format: str) -> Result:
     from reconciler.render.runtimes import runtime_lines
 
     return Result(runtime_lines(rows))
-
-
-def _find_python(runtime: Runtime) -> str | None:
-    """Return the Python here that is of a runtime's version: its version, and where it was found."""
-    for interpreters in find_interpreters(runtime.python_version, os.environ, None, []):
-        best = max(interpreters, key=lambda interpreter: interpreter.version)
-        return f"{best.release} ({best.source})"
-    return None
-
-
-def _find_root(runtime: Runtime) -> RootRecord | None:
-    from reconciler.packages.debian.root import find_root
-
-    root = find_root(user_cache(), runtime.platform.suite) if runtime.platform.suite else None
-    return root[1] if root and root[1].python == runtime.python_version else None
 
 
 @command()

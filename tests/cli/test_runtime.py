@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -47,3 +48,20 @@ def test_what_no_root_can_be_made_of_is_refused(
     message = capsys.readouterr().err
     assert code in message
     assert words in message
+
+
+def test_doctor_says_that_a_runtime_of_the_manifest_has_no_python_here_until_one_stands_for_it(
+    cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("UDFS_PYTHON_CP311", str(tmp_path / "python3.11"))
+    assert run(["init", "--kind", "fc"]) == 0
+    assert run(["doctor"]) == 1
+    said = capsys.readouterr().out
+    assert re.search(r"^missing +custom\.debian12 +no CPython 3\.11$", said, re.MULTILINE), said
+    assert "or name one you have: UDFS_PYTHON_CP311=/path/to/python3.11" in said
+    record = RootRecord("k", "bookworm", (3, 11), "2026-01-10", (("python3", "3.11.2-1"),), 2_000_000, is_signed=True)
+    (cache.root / root.ROOTS / "k" / "usr").mkdir(parents=True)
+    save_record(cache.root / root.ROOTS_BY_SUITE / "bookworm.json", record)
+    assert run(["doctor"]) == 0
+    assert re.search(r"^ok +custom\.debian12 +root of 2026-01-10", capsys.readouterr().out, re.MULTILINE)

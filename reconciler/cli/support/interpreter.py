@@ -12,6 +12,7 @@ from reconciler.cli.support.output import note
 from reconciler.cli.support.project import user_cache
 from reconciler.cli.support.secrecy import warn_of_secrets
 from reconciler.local import runner
+from reconciler.local.interpreters import find_interpreters, variable
 from reconciler.targets import adapter_of, require_power
 from reconciler.targets.powers import Machine
 from reconciler.testing.trials import Bounds
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from reconciler.local.runner import RunnerError
     from reconciler.local.runner.layout import Unpacking
     from reconciler.manifest.load import Loaded
+    from reconciler.manifest.runtimes import Runtime
+    from reconciler.packages.debian.root import RootRecord
     from reconciler.targets.powers import EventCalls, LocalRuntime, RowCalls
 
 
@@ -27,6 +30,27 @@ def this_machine(python: Path | None = None, unpack: Unpacking | None = None) ->
     """Return what there is here to run functions with; secrets that they could reach are warned of."""
     warn_of_secrets()
     return Machine(os.environ, user_cache(), note, python, Path(sys.executable), unpack)
+
+
+def python_standing_for(runtime: Runtime) -> str | None:
+    """Return the Python here that is of a runtime's version: its version, and where it was found."""
+    for interpreters in find_interpreters(runtime.python_version, os.environ, None, []):
+        best = max(interpreters, key=lambda interpreter: interpreter.version)
+        return f"{best.release} ({best.source})"
+    return None
+
+
+def find_root_of(runtime: Runtime) -> RootRecord | None:
+    """Return the root file system that was made for a runtime, if there is one."""
+    from reconciler.packages.debian.root import find_root
+
+    root = find_root(user_cache(), runtime.platform.suite) if runtime.platform.suite else None
+    return root[1] if root and root[1].python == runtime.python_version else None
+
+
+def variable_of(runtime: Runtime) -> str:
+    """Return the environment variable that names the Python of a runtime."""
+    return variable("cp{}{}".format(*runtime.python_version))
 
 
 def local_runtime(manifest: Loaded) -> LocalRuntime:
