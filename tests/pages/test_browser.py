@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import subprocess
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -49,14 +50,21 @@ CONTRAST = """() => {
 """The contrast of each element that has text with what lies behind it, by WCAG 2."""
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+@contextmanager
+def launch() -> Iterator[Browser]:
+    """Start the system's Chromium."""
     with sync_api.sync_playwright() as playwright:
         # As root, as in containers, Chromium starts without its sandbox alone; nothing but our own page is opened.
         flags = ["--no-sandbox"] if os.geteuid() == 0 else []
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with launch() as chromium:
+        yield chromium
 
 
 @pytest.fixture(scope="module")

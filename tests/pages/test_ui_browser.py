@@ -6,8 +6,6 @@ Where Chromium or Playwright is missing these are skipped, as those of the repor
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import pytest
@@ -27,9 +25,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
     from reconciler.cli.browser.site import PageServer
-
-PICTURES = os.environ.get("UDFS_PICTURES")
-"""A folder for pictures of what is done by the keyboard; the repository keeps none."""
 
 Scheme = Literal["light", "dark"]
 WINDOWS: list[tuple[int, Scheme]] = [(390, "light"), (390, "dark"), (1440, "light"), (1440, "dark")]
@@ -96,7 +91,6 @@ def test_a_function_is_called_and_sql_is_run_by_the_keyboard_alone(
     with tab.expect_navigation(timeout=120_000):
         tab.keyboard.press("Enter")
     assert tab.get_by_role("status").locator("code").inner_text().endswith(" bucket_03")
-    keep_picture(tab, f"ui-call-{width}")
     press_until(tab, "nav a")
     with tab.expect_navigation(timeout=120_000):
         tab.keyboard.press("Enter")
@@ -108,11 +102,4 @@ def test_a_function_is_called_and_sql_is_run_by_the_keyboard_alone(
     assert tab.get_by_role("status").locator("td").all_inner_texts() == ["42"]
     if axe_script() is not None:
         assert serious_findings(tab) == []
-    keep_picture(tab, f"ui-sql-{width}")
     context.close()
-
-
-def keep_picture(tab: Page, name: str) -> None:
-    """Take a picture of a page for the documentation, where a folder for such is named."""
-    if PICTURES:
-        tab.screenshot(path=Path(PICTURES) / f"{name}.png", full_page=True)
