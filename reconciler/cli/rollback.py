@@ -52,7 +52,7 @@ def rollback(options: Options, epoch: int | None, dry_run: bool, yes: bool, dige
         result = carry_out(Proposal(plan, reading, target), options, consent, approval=approval)
     # Nothing in Git has changed, so the next apply would undo this.
     if result.code == 0 and plan.changes and not options.as_json:
-        note = "the manifest was not changed: the next apply makes the functions what it says"
+        note = "the manifest was not changed: revert it too, or the next apply undoes this rollback"
         return replace(result, notes=(note,))
     return result
 
