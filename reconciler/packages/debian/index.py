@@ -40,6 +40,7 @@ _UNREAD = re.compile(
 )
 # Each begins with letters of its own, by which it is found some ten times faster than by the beginning of any line.
 _NAME = re.compile(r"\n\nPackage: *(\S+)")
+_VERSION = re.compile(r"Package:.*\nVersion: *(.*)")
 _PROVIDES = re.compile(r"\nProvides: *(.+)")
 _ESSENTIAL = re.compile(r"\nEssential: yes\n")
 _FIELD = re.compile(r"^([A-Za-z0-9-]+): *(.*)$", re.MULTILINE)
@@ -129,10 +130,14 @@ class PackageIndex:
     def __init__(self, text: str) -> None:
         self.text = text
         first = re.match(r"Package: *(\S+)", text)
-        self._starts = {first[1]: 0} if first else {}
+        names, starts = ([first[1]], [0]) if first else ([], [])
         for match in _NAME.finditer(text):
-            self._starts.setdefault(match[1], match.start() + 2)
+            names.append(match[1])
+            starts.append(match.start() + 2)
+        self._starts = dict(zip(reversed(names), reversed(starts), strict=True))  # the first of a name counts
         self._stanzas: dict[str, Stanza | None] = {}
+        self._mentions: dict[str, tuple[int, int, int]] = {}
+        self._beginnings: dict[str, int] = {}
 
     def __len__(self) -> int:
         return len(self._starts)
@@ -148,6 +153,14 @@ class PackageIndex:
             start = self._starts.get(name)
             self._stanzas[name] = None if start is None else self._read(start)
         return self._stanzas[name]
+
+    def version(self, name: str) -> str | None:
+        """Return the version of the package of this name, without reading the rest of it."""
+        start = self._starts.get(name)
+        if start is None:
+            return None
+        match = _VERSION.match(self.text, start)
+        return match[1] if match else self._read(start).version
 
     def span(self, name: str) -> tuple[int, int]:
         """Return where the text of a package begins and ends, the empty line behind it included; KeyError."""
@@ -181,9 +194,18 @@ class PackageIndex:
 
     def _first_mention(self, name: str) -> tuple[int, int, int]:
         """Return where a name is met first: stanza, field as apt reads them, place in the field."""
+        if name not in self._mentions:
+            self._mentions[name] = self._find_mention(name)
+        return self._mentions[name]
+
+    def _find_mention(self, name: str) -> tuple[int, int, int]:
         stanza = self._starts[name]
         is_named = re.compile(rf"(?<![a-z0-9+.-]){re.escape(name)}(?![a-z0-9+.-])").search
-        offset = 0
+        # What provides the same begins alike, libopenblas0-pthread and libopenblas0-serial, and megabytes are read once.
+        beginning = name[: name.rfind("-") + 1]
+        if beginning not in self._beginnings:
+            self._beginnings[beginning] = self.text.find(beginning)
+        offset = self._beginnings[beginning]
         while (offset := self.text.find(name, offset, stanza)) >= 0:
             start = self._start_of(offset)
             places = [
@@ -224,13 +246,13 @@ def add_updates(index: PackageIndex, updates: PackageIndex, suite: str) -> Packa
     added: list[str] = []
     newer: dict[int, tuple[int, str]] = {}
     for name in updates.names:
-        update, present = updates.stanza(name), index.stanza(name)
+        update, present = updates.version(name), index.version(name)
         assert update is not None
         start, end = updates.span(name)
         text = f"{updates.text[start:end].rstrip()}\nSuite: {suite}\n\n"
         if present is None:
             added.append(text)
-        elif compare_versions(update.version, present.version) > 0:
+        elif compare_versions(update, present) > 0:
             first, last = index.span(name)
             newer[first] = last, text
     position = 0
