@@ -1,12 +1,13 @@
 """
 Locking, fetching and packing, against the tools that people use for it today.
 
-    python -m tests.benchmarks.bench_lock [ROUNDS [locks|builds|packs]]
+    python -m tests.benchmarks.bench_lock [ROUNDS [locks|builds|fetches|packs]]
 
 Everything runs in turns in one go, with the package index of this machine, so only the ratios mean something:
 
 * `udfs lock` against `uv pip compile` alone on the same input and the same indexes, cold and warm;
 * `udfs build --out` with an empty cache against `uv pip install --target` with an empty cache, without the gate and with it;
+* what an empty cache adds to `udfs build --out`, which is fetching 90 MB, against `uv pip install --target` with an empty cache;
 * `udfs build --out` with a warm cache against `pyodps-pack` with a warm cache, where there is a CPython 3.7 that can install it.
 
 The gate, which reads every byte of every wheel and every native file's headers before anything is uploaded, is part of what
@@ -83,7 +84,7 @@ def main() -> None:
         (base / "udfs.yaml").write_text(MANIFEST, encoding="utf-8")
         (base / "f.py").write_text(SOURCE, encoding="utf-8")
         (base / "requirements.in").write_text("\n".join(REQUIREMENTS), encoding="utf-8")
-        parts = {"locks": locks, "builds": builds, "packs": packs}
+        parts = {"locks": locks, "builds": builds, "fetches": fetches, "packs": packs}
         wanted = sys.argv[2:] or list(parts)
         if "locks" not in wanted:
             seconds(udfs("lock"), base, {"UDFS_CACHE_DIR": str(base / "first")})
@@ -114,25 +115,53 @@ def locks(base: Path, rounds: int) -> None:
     compare("udfs lock, warm", lambda _: ours(warm), lambda _: uv(warm), base, rounds, "1.3×")
 
 
-def builds(base: Path, rounds: int) -> None:
-    indexes = uv_environment(os.environ)
+def uv_install(base: Path, cache: Path, indexes: Mapping[str, str]) -> float:
+    """Return the seconds in which uv fetches the wheels and unpacks them."""
     install = [executable(os.environ), "pip", "install", "-q", "--only-binary", ":all:", *TARGET, *REQUIREMENTS]
+    return seconds([*install, "--target", str(cache / "tree"), "--cache-dir", str(cache / "uv")], base, indexes)
+
+
+def build(base: Path, cache: Path, command: list[str]) -> float:
+    env = {"UDFS_CACHE_DIR": str(cache / "udfs"), "PIP_CACHE_DIR": str(cache / "pip")}
+    return seconds([*command, "build", "--out", str(cache / "out")], base, env)
+
+
+def builds(base: Path, rounds: int) -> None:
+    indexes, ungated = uv_environment(os.environ), [sys.executable, "-c", UNGATED]
 
     def uv(cache: Path) -> float:
-        return seconds([*install, "--target", str(cache / "tree"), "--cache-dir", str(cache / "uv")], base, indexes)
+        return uv_install(base, cache, indexes)
 
-    def ours(cache: Path) -> float:
-        env = {"UDFS_CACHE_DIR": str(cache / "udfs"), "PIP_CACHE_DIR": str(cache / "pip")}
-        return seconds(udfs("build", "--out", str(cache / "out")), base, env)
-
-    def ungated(cache: Path) -> float:
-        env = {"UDFS_CACHE_DIR": str(cache / "udfs"), "PIP_CACHE_DIR": str(cache / "pip")}
-        return seconds([sys.executable, "-c", UNGATED, "build", "--out", str(cache / "out")], base, env)
-
-    compare("fetch and pack, cold, against uv pip install --target", ungated, uv, base, rounds, "1.3×")
-    compare("the same with the gate, as `udfs build` does it", ours, uv, base, rounds, "none")
+    compare(
+        "fetch and pack, cold, against uv pip install --target",
+        lambda cache: build(base, cache, ungated),
+        uv,
+        base,
+        rounds,
+        "1.3×",
+    )
+    compare(
+        "the same with the gate, as `udfs build` does it",
+        lambda cache: build(base, cache, udfs()),
+        uv,
+        base,
+        rounds,
+        "none",
+    )
     usage = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     print(f"largest process of all that ran so far, uv included: {usage:.0f} MiB; bound 150 MiB", flush=True)
+
+
+def fetches(base: Path, rounds: int) -> None:
+    indexes, ungated, rates = uv_environment(os.environ), [sys.executable, "-c", UNGATED], []
+    for number in range(rounds):
+        cache = base / f"fetch{number}"
+        cold, theirs = build(base, cache, ungated), uv_install(base, cache, indexes)
+        shutil.rmtree(cache / "out")
+        rates.append(theirs / (cold - build(base, cache, ungated)))
+        shutil.rmtree(cache)
+    shown = ", ".join(f"{rate:.2f}" for rate in rates)
+    print(f"fetching, of uv's rate: {statistics.median(rates):.2f}× (rounds {shown}); bound at least 0.9×", flush=True)
 
 
 def packs(base: Path, rounds: int) -> None:
