@@ -48,6 +48,8 @@ def _standing(standing: Standing) -> str:
         parts[0] += f": {_count(counts[0])}"
         parts += map(_count, counts[1:])
     rest = seconds_left(counts)
+    if rest is not None and _is_disproved(rest, counts, standing.items):
+        rest = None
     parts.append(f"{_duration(standing.seconds)}" if rest is None else f"about {_duration(_rounded(rest))} left")
     if standing.items:
         longest = max(standing.items, key=lambda item: item.seconds)
@@ -74,6 +76,12 @@ def seconds_left(counts: Sequence[Count]) -> float | None:
     if not left or seconds < _TELLING or done * _SHARE < left:
         return None
     return seconds / done * left
+
+
+def _is_disproved(rest: float, counts: Sequence[Count], items: Sequence[WorkItem]) -> bool:
+    """Say whether one object takes longer already than all that is left should, as the start of a job does beside files."""
+    has_bytes = any(count.noun == BYTES and count.done < (count.total or 0) for count in counts)
+    return not has_bytes and any(item.seconds > max(rest, _TELLING) for item in items)
 
 
 def _weight(count: Count) -> int:

@@ -183,6 +183,15 @@ def test_a_rest_that_nobody_can_know_is_not_told(counts: tuple[Count, ...]) -> N
     assert seconds_left(counts) is None
 
 
+def test_an_object_that_takes_longer_than_all_the_rest_should_disproves_the_rest() -> None:
+    files = Count("objects", 3, 4, 12.0), Count(BYTES, 338, 338, 12.0)
+    job = Standing("applying", 12.0, files, (WorkItem("create job marks", 11.0),), False)
+    assert progress_text([job]) == "applying: 3 of 4 objects, 338 B of 338 B, 12 s, create job marks for 11 s"
+    large = Count("objects", 0, 1, 60.0), Count(BYTES, 9 * 10**8, 10**9, 60.0)
+    upload = Standing("applying", 60.0, large, (WorkItem("create resource a.zip", 60.0),), False)
+    assert "about 7 s left" in progress_text([upload])
+
+
 def test_threads_at_one_thing_are_one_activity_and_what_waits_only_is_told_last() -> None:
     with watching(lambda: 0.0) as watch, activity("fetching") as first, activity("fetching") as second:
         first.plan(BYTES, 100)
