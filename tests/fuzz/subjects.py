@@ -140,7 +140,7 @@ class SourceArchive(_InFolder):
     def seeds(self) -> list[bytes]:
         if self.name.endswith(".zip"):
             return [zipped(ZIP_STORED), zipped(ZIP_DEFLATED), zipped(ZIP_BZIP2), zipped(ZIP_DEFLATED, streamed=True)]
-        return [tarred("w:gz"), tarred("w")]
+        return [tarred("w:gz"), tarred("w"), tarred("w:bz2"), tarred("w:xz")]
 
 
 def zipped(compression: int, *, streamed: bool = False) -> bytes:

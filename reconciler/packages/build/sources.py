@@ -11,8 +11,8 @@ import os
 import tarfile
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
-from zipfile import ZipFile
+from typing import IO, TYPE_CHECKING
+from zipfile import ZIP_LZMA, ZipFile
 
 from reconciler.base.errors import PackageError
 from reconciler.base.inputs import SHIPPED, open_input
@@ -20,6 +20,7 @@ from reconciler.base.line_ends import LineEnds, with_line_feeds
 from reconciler.base.patterns import ENVIRONMENT_MARK, is_litter
 from reconciler.packages.content import hash_blocks, read_content
 from reconciler.packages.inspect.members import UNREADABLE, TooMuch, bound
+from reconciler.packages.inspect.xz import MAGIC, open_xz
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,6 +130,8 @@ def _unpack(path: Path, target: Path) -> None:
         with open_input(path, SHIPPED) as file, ZipFile(file) as archive:
             infos = archive.infolist()
             bound(len(infos), sum(info.file_size for info in infos), path.stat().st_size)
+            if any(info.compress_type == ZIP_LZMA for info in infos):
+                raise OSError("it is packed by LZMA, which says itself how much memory it takes")
             archive.extractall(target)
     elif not hasattr(tarfile, "data_filter"):
         raise OSError("this Python is too old to unpack archives safely (it needs 3.10.12, or 3.11.4)")
@@ -141,5 +144,16 @@ def _unpack(path: Path, target: Path) -> None:
             bound(count, total, path.stat().st_size)
             return tarfile.data_filter(member, folder)
 
-        with open_input(path, SHIPPED) as file, tarfile.open(fileobj=file) as packed:
+        with open_input(path, SHIPPED) as file, _open_tar(file) as packed:
             packed.extractall(target, filter=limit)
+
+
+def _open_tar(file: IO[bytes]) -> tarfile.TarFile:
+    """Open a tar archive by what it begins with. tarfile would try every compression, and unpack LZMA with all the memory that a file asks for."""
+    head = file.read(len(MAGIC))
+    file.seek(0)
+    if head == MAGIC:
+        return tarfile.open(fileobj=open_xz(file), mode="r|")
+    if head.startswith(b"\x1f\x8b"):
+        return tarfile.open(fileobj=file, mode="r:gz")
+    return tarfile.open(fileobj=file, mode="r:bz2" if head.startswith(b"BZh") else "r:")

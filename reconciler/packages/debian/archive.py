@@ -24,6 +24,7 @@ from reconciler.base.inputs import SHIPPED, open_input
 from reconciler.packages.inspect.elf import Damaged, Elf, read_elf
 from reconciler.packages.inspect.files import MAGIC, is_elf
 from reconciler.packages.inspect.members import why_not_a_member
+from reconciler.packages.inspect.xz import open_xz
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -150,7 +151,7 @@ def _open_tar(file: IO[bytes], member: str, place: tuple[int, int]) -> tarfile.T
     compression = member.partition(".tar")[2]
     # By large blocks: of tar's own, which have ten kilobytes, a third of unpacking is calls.
     if compression == ".xz":
-        return tarfile.open(fileobj=lzma.open(part), mode="r|", bufsize=_READ)
+        return tarfile.open(fileobj=open_xz(part), mode="r|", bufsize=_READ)
     if compression == ".gz":
         return tarfile.open(fileobj=part, mode="r|gz", bufsize=_READ)
     if compression == "":

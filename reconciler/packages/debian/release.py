@@ -20,6 +20,7 @@ from reconciler.base.environments import for_verifier
 from reconciler.base.errors import PackageError
 from reconciler.base.inputs import REPORT, read_input
 from reconciler.base.processes import CutOff, Output, Tools
+from reconciler.packages.inspect.xz import MEMORY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -132,7 +133,7 @@ def unpack_index(content: bytes, release: Release, path: str) -> bytes:
         raise PackageError(
             "E451", message, hint="nothing was read of it: the mirror is being updated, or is not to be trusted"
         )
-    unpacker = lzma.LZMADecompressor(memlimit=1 << 30)
+    unpacker = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MEMORY)
     try:
         text = unpacker.decompress(content, MAX_INDEX)
     except lzma.LZMAError as error:
