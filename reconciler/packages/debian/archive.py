@@ -22,7 +22,7 @@ from typing import IO, TYPE_CHECKING
 from reconciler.base.errors import PackageError
 from reconciler.base.inputs import SHIPPED, open_input
 from reconciler.packages.inspect.elf import Damaged, Elf, read_elf
-from reconciler.packages.inspect.files import MAGIC, is_elf
+from reconciler.packages.inspect.files import is_elf
 from reconciler.packages.inspect.members import why_not_a_member
 from reconciler.packages.inspect.xz import open_xz
 
@@ -37,7 +37,7 @@ MAX_UNPACKED = 4 << 30
 _ARCHIVE = b"!<arch>\n"
 _HEAD = re.compile(rb"(.{16})\d[\d ]{11}[\d ]{6}[\d ]{6}[\d ]{8}(\d[\d ]{9})`\n", re.DOTALL)
 _MAX_CONTROL = 16 << 20
-_BLOCK, _READ = 1 << 20, 1 << 18
+_BLOCK = 1 << 20
 _LONGEST_PATH = 1024
 _DEEDS = {
     "update-alternatives": "update-alternatives",
@@ -149,13 +149,12 @@ def _open_tar(file: IO[bytes], member: str, place: tuple[int, int]) -> tarfile.T
     """Open a part as a stream of tar members; ValueError for a compression that Debian does not use."""
     part = io.BufferedReader(_Part(file, *place), _BLOCK)  # type: ignore[type-var]
     compression = member.partition(".tar")[2]
-    # By large blocks: of tar's own, which have ten kilobytes, a third of unpacking is calls.
     if compression == ".xz":
-        return tarfile.open(fileobj=open_xz(part), mode="r|", bufsize=_READ)
+        return tarfile.open(fileobj=open_xz(part), mode="r|")
     if compression == ".gz":
-        return tarfile.open(fileobj=part, mode="r|gz", bufsize=_READ)
+        return tarfile.open(fileobj=part, mode="r|gz")
     if compression == "":
-        return tarfile.open(fileobj=part, mode="r|", bufsize=_READ)
+        return tarfile.open(fileobj=part, mode="r|")
     raise ValueError(f"{member} is packed as none of Debian's packages is (.zst is Ubuntu's)")
 
 
@@ -249,21 +248,22 @@ class _Reader:
         assert content is not None
         # By a number, not by its name: two names may be one on this machine's file system, and none is needed.
         source = self._folder / str(len(self.files))
+        first = block = content.read(_BLOCK)
         digest = hashlib.sha256()
         with source.open("xb") as out:
-            while block := content.read(_BLOCK):
+            while block:
                 digest.update(block)
                 out.write(block)
+                block = content.read(_BLOCK)
+        elf = _read_elf(source) if is_elf(first) else None
         is_executable = bool(member.mode & stat.S_IXUSR)
-        self.files[path] = DebFile(path, source, member.size, is_executable, digest.hexdigest(), _read_elf(source))
+        self.files[path] = DebFile(path, source, member.size, is_executable, digest.hexdigest(), elf)
 
 
 def _read_elf(file: Path) -> Elf | None:
     with open_input(file, SHIPPED) as stream:
-        is_native = is_elf(stream.read(len(MAGIC)))
-        stream.seek(0)
         try:
-            return read_elf(stream) if is_native else None
+            return read_elf(stream)
         except Damaged:
             return None
 

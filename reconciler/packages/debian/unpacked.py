@@ -8,14 +8,16 @@ copies the members, as it does those of wheels. What was seen on the way (links,
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import dataclass, replace
 from threading import BoundedSemaphore
 from typing import TYPE_CHECKING
+from zipfile import ZipFile
 
 from reconciler.packages.debian.archive import Deb, DebFile, unpack_deb
 from reconciler.packages.fetch.cache import load_record, record_path, save_record
 from reconciler.packages.inspect.elf import Elf  # noqa: TC001 - what reads records asks for it
-from reconciler.packages.pack.folders import FileMember, write_file_zip
+from reconciler.packages.pack.folders import FileMember, member_info
 
 if TYPE_CHECKING:
     from reconciler.packages.content import Content
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 VERSION = 1
 """Of what is seen in a package. With another number all are looked into again."""
 
+_BLOCK = 1 << 20
 _WORKING = BoundedSemaphore(os.cpu_count() or 1)
 """Both compressions keep a core busy: more threads at it than there are cores would only take memory."""
 
@@ -63,8 +66,10 @@ def open_deb(deb: Content, name: str, cache: Cache) -> Deb:
             FileMember(file.path, file.source, file.is_executable, file.sha256, file.size)
             for file in sorted(unpacked.files, key=lambda file: file.path)
         ]
-        with (folder / "deb.zip").open("xb") as out:
-            write_file_zip(out, members)
+        with ZipFile(folder / "deb.zip", "x") as out:
+            for member in members:  # ours, hashed a moment ago
+                with member.path.open("rb") as file, out.open(member_info(member), "w") as packed:
+                    shutil.copyfileobj(file, packed, _BLOCK)
         archive = cache.put(folder / "deb.zip")
     seen = tuple(_File(file.path, file.size, file.is_executable, file.sha256, file.elf) for file in unpacked.files)
     save_record(path, _DebRecord(archive.sha256, seen, unpacked.links, unpacked.undone))

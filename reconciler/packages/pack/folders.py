@@ -261,13 +261,18 @@ def write_file_zip(out: IO[bytes], files: Sequence[FileMember]) -> None:
     """Write a zip archive of files; raises E402 for one that is not what it was when it was hashed."""
     with ZipFile(out, "w") as archive:
         for file in files:
-            info = ZipInfo(file.name, _DATE)
-            info.create_system, info.compress_type = 3, ZIP_DEFLATED
-            info.external_attr = (stat.S_IFREG | _mode(file)) << 16
-            info.file_size = file.size  # by which zipfile chooses zip64
-            with archive.open(info, "w") as member, _open_checked(file) as read:
+            with archive.open(member_info(file), "w") as member, _open_checked(file) as read:
                 while block := read(_BLOCK):
                     member.write(block)
+
+
+def member_info(file: FileMember) -> ZipInfo:
+    """Return what an archive says of a file."""
+    info = ZipInfo(file.name, _DATE)
+    info.create_system, info.compress_type = 3, ZIP_DEFLATED
+    info.external_attr = (stat.S_IFREG | _mode(file)) << 16
+    info.file_size = file.size  # by which zipfile chooses zip64
+    return info
 
 
 def _write_tar(out: IO[bytes], files: Sequence[FileMember], kind: str) -> None:
