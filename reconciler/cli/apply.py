@@ -20,6 +20,7 @@ from reconciler.cli.support.options import (
     command,
     events_option,
     handover_options,
+    no_check_option,
     one_target_only,
     refresh_option,
     several_options,
@@ -103,6 +104,7 @@ def terms_options(command: Callable[..., R]) -> Callable[..., R]:
 @view_option
 @events_option
 @handover_options
+@no_check_option
 @refresh_option
 @restore_option
 @yes_option

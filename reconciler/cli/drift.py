@@ -13,6 +13,7 @@ from reconciler.cli.support.options import (
     command,
     events_option,
     handover_options,
+    no_check_option,
     refresh_option,
     view_option,
 )
@@ -47,6 +48,7 @@ DRIFT_FORMATS: tuple[Format, ...] = ("text", "json", "markdown", "html", "sarif"
 @view_option
 @events_option
 @handover_options
+@no_check_option
 @refresh_option
 @diff_option
 def drift(options: Options, refresh: str, diff: bool) -> Result:
@@ -99,6 +101,7 @@ def judge_snapshot(prepared: Prepared, snapshot: Snapshot, options: Options) -> 
     warnings = options.invocation.complete(
         (
             *(snapshot.copies.warnings(prepared.desired) if snapshot.copies else ()),
+            *prepared.forced,
             *planning.idle_exemptions(prepared.loaded, drift.tolerations, snapshot.now),
         )
     )

@@ -17,6 +17,7 @@ from reconciler.cli.support.options import (
     command,
     events_option,
     handover_options,
+    no_check_option,
     refresh_option,
     view_option,
 )
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 @view_option
 @events_option
 @handover_options
+@no_check_option
 @refresh_option
 @restore_option
 @diff_option
@@ -104,9 +106,10 @@ def _next_command(plan: Plan, options: Options, out: Path | None, allow_deletes:
     """Return the command that carries a plan out; None if there is nothing to carry out."""
     if not plan.changes or plan.refusals:
         return None
-    deletes = [f"--allow-deletes {plan.deletes}"] if plan.deletes > (allow_deletes if out else 0) else []
+    options_again = [f"--allow-deletes {plan.deletes}"] if plan.deletes > (allow_deletes if out else 0) else []
+    options_again += [f"--no-check {','.join(sorted(options.forced))}"] if options.forced else []
     if out is not None:
         # The file stands first, and names the target itself.
         invocation = replace(options, target=None).invocation
-        return " ".join([f"udfs apply {shlex.quote(str(out))}{invocation.file}", *deletes])
-    return options.invocation.command(Command("apply", " ".join([*deletes, *(["--restore"] if restore else [])])))
+        return " ".join([f"udfs apply {shlex.quote(str(out))}{invocation.file}", *options_again])
+    return options.invocation.command(Command("apply", " ".join([*options_again, *(["--restore"] if restore else [])])))

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from reconciler.base.errors import InvalidManifest, Refused, UdfsError, count
 from reconciler.base.words import safe
-from reconciler.cli.support.options import Options, command, handover_options
+from reconciler.cli.support.options import Options, command, handover_options, no_check_option
 from reconciler.cli.support.output import Result, findings_output
-from reconciler.cli.support.project import open_manifest, prepare_files, user_cache
+from reconciler.cli.support.project import open_manifest, prepare_files, print_warnings, user_cache
 from reconciler.cli.support.several import each_target
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 @command()
 @each_target("text", "json", "sarif", "github")
 @handover_options
+@no_check_option
 def validate(options: Options) -> Result:
     """Check the manifest and every file it names, and that tests fit signatures. Pinned wheels are fetched and checked; no service is contacted."""
     from reconciler.workflow import preparation
@@ -35,8 +36,10 @@ def validate(options: Options) -> Result:
             raise
         # What they report is the format's own; the exit code says that it failed.
         return _report(error.problems, options, error.exit_code)
-    if options.format != "text":
-        return _report((*prepared.loaded.warnings, *prepared.warnings), options)
+    if options.format == "text":
+        print_warnings(prepared.forced, options)
+    else:
+        return _report((*prepared.loaded.warnings, *prepared.forced, *prepared.warnings), options)
     summary = f"valid, {count_objects(prepared.desired)}"
     return Result(safe(f"{options.heading}{options.file}: {summary}") + "\n", summary=summary)
 

@@ -68,6 +68,9 @@ class Loaded:
     _files: collections.abc.Mapping[str, str] = field(repr=False)
     _document: Document = field(repr=False, compare=False)
 
+    forced: collections.abc.Set[str] = frozenset()
+    """Codes of findings in files that whoever runs udfs goes past."""
+
     @cached_property
     def spelled(self) -> collections.abc.Mapping[str, str]:
         """Names of resources in lower case → as the manifest spells them."""

@@ -291,11 +291,13 @@ def _function_problems(loaded: Loaded, shipments: Iterable[Shipment]) -> Iterato
             for _, finding in gate.missing_libraries(part, parts, shipment.runtime, is_complete=is_complete):
                 judged = finding if item.package is not None else soften(finding, part.facts)
                 lacking[part.name, judged, position].append(name)
-        yield from (problem_of(name, finding, loaded.at("functions", name)) for finding in _findings(shipment))
+        yield from (
+            problem_of(name, finding, loaded.at("functions", name), loaded.forced) for finding in _findings(shipment)
+        )
         yield from _site_problems(shipment, loaded)
     for (part_name, finding, position), names in lacking.items():
         partly = (f"in {', '.join(names)}",) if names != users[position] else ()
-        yield problem_of(part_name, replace(finding, detail=(*finding.detail, *partly)), position)
+        yield problem_of(part_name, replace(finding, detail=(*finding.detail, *partly)), position, loaded.forced)
 
 
 def _site_problems(shipment: Shipment, loaded: Loaded) -> Iterator[Problem]:
@@ -308,7 +310,7 @@ def _site_problems(shipment: Shipment, loaded: Loaded) -> Iterator[Problem]:
     positions = {item.name: loaded.at(*item.keys) for item in shipment.items}
     sites = [(name, of.site, of.modules) for name, of in facts.items()]
     for archive, finding in useless_archives(sites, shipment.runtime.python_version):
-        yield problem_of(archive, finding, positions[archive])
+        yield problem_of(archive, finding, positions[archive], loaded.forced)
     if loaded.manifest.functions[shipment.function].wire:
         return
     for archive, path in ((archive, path) for archive, of in facts.items() for path in of.site.paths):

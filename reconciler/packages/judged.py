@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from reconciler.base import errors
 from reconciler.base.errors import PackageError, Position, Problem
 from reconciler.base.threads import gather
+from reconciler.packages.inspect.files import FORCIBLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+    from collections.abc import Set as AbstractSet
 
     from reconciler.packages.inspect.files import FileFinding
 
@@ -31,10 +33,20 @@ class Judged(Generic[_T]):
     problems: tuple[Problem, ...] = ()
 
 
-def problem_of(name: str, finding: FileFinding, position: Position) -> Problem:
-    """Return a finding as a problem, now that its place in the manifest is known."""
-    message = f"'{name}' {finding.message}"
-    return Problem(finding.code, message, position, finding.hint, severity=finding.severity, detail=finding.detail)
+_FORCED = "; `--no-check` goes on all the same"
+
+
+def problem_of(name: str, finding: FileFinding, position: Position, forced: AbstractSet[str]) -> Problem:
+    """Return a finding as a problem, now that its place in the manifest is known; one that is `forced` past is a warning that says so."""
+    message, severity = f"'{name}' {finding.message}", finding.severity
+    if severity == "error" and finding.code in forced & FORCIBLE:
+        message, severity = f"{message}{_FORCED}", "warning"
+    return Problem(finding.code, message, position, finding.hint, severity=severity, detail=finding.detail)
+
+
+def is_forced(problem: Problem) -> bool:
+    """Say whether a problem is a finding that was forced past."""
+    return problem.message.endswith(_FORCED)
 
 
 def place_problems(error: PackageError, position: Position) -> Iterator[Problem]:

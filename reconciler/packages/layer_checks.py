@@ -111,7 +111,7 @@ def _debian_misfits(loaded: Loaded, parts: Parts) -> Iterator[Problem]:
         key = "suite" if loaded.manifest.packages[package].suite else "debian"
         for finding in gate.misfits(FileFacts(natives=natives), runtime, has_programs=True):
             hint = f"the suite that fits is {fitting}, of Debian {SUITES[fitting].release}" if fitting else finding.hint
-            yield problem_of(package, replace(finding, hint=hint), loaded.at("packages", package, key))
+            yield problem_of(package, replace(finding, hint=hint), loaded.at("packages", package, key), loaded.forced)
 
 
 def _check_folders(
@@ -137,7 +137,7 @@ def _check_folders(
         *find_rivals(natives, search),
         *find_strays(natives, (service.layer_folder, service.code_folder)),
     ]
-    yield from (problem_of(name, finding, position) for finding in findings)
+    yield from (problem_of(name, finding, position, loaded.forced) for finding in findings)
     sonames = {placed.name for placed in natives if placed.path.rpartition("/")[0] in search}
     yield from _library_searches(name, folders, runtime, sonames, loaded, parts, cache, position)
 

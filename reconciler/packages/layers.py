@@ -276,4 +276,4 @@ def _duplicates(
     parsed = [(package, parse_wheel_filename(filename)) for package, filename in names]
     distributions = [(package, str(distribution), str(version)) for package, (distribution, version, *_) in parsed]
     for finding in gate.duplicates({}, distributions):
-        yield problem_of(name, finding, loaded.at(*section, name))
+        yield problem_of(name, finding, loaded.at(*section, name), loaded.forced)

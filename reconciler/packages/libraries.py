@@ -79,9 +79,12 @@ def _library_problems(library: Library, package: str, loaded: Loaded) -> Iterato
     if library.facts.kind != "library":
         hint = "`libraries:` takes .so files; a GNU ld script of that name points to the real one"
         yield Problem("E411", f"'{library.path}' is not a native library: it is no ELF file", position, hint)
-    yield from (problem_of(library.path, fault, position) for fault in library.facts.faults)
+    yield from (problem_of(library.path, fault, position, loaded.forced) for fault in library.facts.faults)
     for runtime in (runtime for name, runtime in pairs(loaded) if name == package):
-        yield from (problem_of(library.path, finding, position) for finding in gate.misfits(library.facts, runtime))
+        yield from (
+            problem_of(library.path, finding, position, loaded.forced)
+            for finding in gate.misfits(library.facts, runtime)
+        )
     if reason := loaded.manifest.service.why_not_a_resource_name(library.name):
         message = f"'{library.path}' cannot be uploaded under its SONAME '{library.name}': {reason}"
         yield Problem("E302", message, position, "link it with -Wl,-soname and a plain file name")
@@ -135,9 +138,9 @@ def resource_problems(loaded: Loaded, artifacts: Artifacts) -> Iterator[Problem]
         users = [user for user, function in loaded.manifest.functions.items() if name in function.resources]
         runtimes = dict.fromkeys(loaded.code[user].runtime for user in users)
         findings = [*facts.faults, *(finding for runtime in runtimes for finding in gate.misfits(facts, runtime))]
-        yield from (problem_of(file, soften(finding, facts), position) for finding in findings)
+        yield from (problem_of(file, soften(finding, facts), position, loaded.forced) for finding in findings)
         if users and loaded.types[name] == "file" and (packed := gate.unloadable_in_file(facts)):
-            yield problem_of(file, packed, loaded.at("resources", name, "type"))
+            yield problem_of(file, packed, loaded.at("resources", name, "type"), loaded.forced)
 
 
 def soften(finding: FileFinding, facts: FileFacts) -> FileFinding:

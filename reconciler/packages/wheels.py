@@ -31,6 +31,7 @@ from reconciler.packages.judged import Judged, is_wrong, place_problems, problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from reconciler.manifest.load import Loaded
     from reconciler.packages.artifacts import Keys
@@ -128,7 +129,7 @@ def find_wheels(loaded: Loaded, supply: Supply) -> Judged[list[tuple[WheelReques
         if isinstance(outcome, PackageError):
             problems += place_problems(outcome, request.position)
             continue
-        wrong = list(_wheel_problems(request, outcome, newest))
+        wrong = list(_wheel_problems(request, outcome, newest, loaded.forced))
         problems += wrong
         if not is_wrong(wrong):
             wheels.append((request, _wheel(request, outcome)))
@@ -326,11 +327,15 @@ def _wheel(request: WheelRequest, inspected: InspectedWheel) -> Wheel:
 
 
 def _wheel_problems(
-    request: WheelRequest, wheel: InspectedWheel, newest: Mapping[tuple[str, Runtime], str | PackageError | None]
+    request: WheelRequest,
+    wheel: InspectedWheel,
+    newest: Mapping[tuple[str, Runtime], str | PackageError | None],
+    forced: AbstractSet[str],
 ) -> Iterator[Problem]:
     name, runtime, position = wheel.content.path.name, request.runtime, request.position
     yield from (
-        problem_of(name, fault, position) for fault in (*wheel.facts.faults, *installer_findings(wheel.facts.site))
+        problem_of(name, fault, position, forced)
+        for fault in (*wheel.facts.faults, *installer_findings(wheel.facts.site))
     )
     try:
         misfit = why_not_loadable(name, runtime)
@@ -347,7 +352,7 @@ def _wheel_problems(
         hint = advice + fitting_names(runtime)
         yield Problem("E401", f"'{name}' does not load in {runtime.label}: {misfit}", position, hint)
     else:
-        yield from (problem_of(name, finding, position) for finding in gate.misfits(wheel.facts, runtime))
+        yield from (problem_of(name, finding, position, forced) for finding in gate.misfits(wheel.facts, runtime))
     if isinstance(request.origin, Pin) and not request.origin.is_named_by(name):
         yield Problem(
             "E402", f"the sha256 of {request.origin} is that of '{name}'", position, "correct the one or the other"

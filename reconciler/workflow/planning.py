@@ -68,6 +68,7 @@ def make_plan(
         tolerations=outside.tolerations if outside else (),
     )
     new_plan = plan.restoring(new_plan, outside) if restoring and outside else new_plan
+    new_plan = replace(new_plan, cautions=(*prepared.forced, *new_plan.cautions))
     if new_plan.changes:
         from reconciler.workflow.line_ends import note_line_ends
 

@@ -11,19 +11,19 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reconciler.base.errors import InvalidManifest, PackageError, UdfsError, UsageError, sort_problems
+from reconciler.base.errors import InvalidManifest, PackageError, Problem, UdfsError, UsageError, sort_problems
 from reconciler.checks.python.project import check_each_alone, check_sources
 from reconciler.packages.artifacts import Archive
 from reconciler.packages.collect import collect, fetch_wheels, look_into_scripts
+from reconciler.packages.judged import is_forced
 from reconciler.targets import adapter_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
     from datetime import date
     from pathlib import Path
 
-    from reconciler.base.errors import Problem
     from reconciler.core.kind import Key
     from reconciler.core.report import Upload
     from reconciler.core.state import DesiredState
@@ -41,6 +41,9 @@ class Prepared:
     artifacts: Artifacts
     warnings: tuple[Problem, ...] = ()
     """What may go wrong and need not."""
+
+    forced: tuple[Problem, ...] = ()
+    """What is wrong, and was to be gone past: warnings that a plan takes along, whatever becomes of it."""
 
     @property
     def contents(self) -> Mapping[str, Path]:
@@ -77,7 +80,17 @@ def prepare(
 
         warnings += undeclared_imports(loaded, artifacts, cache.root)
         warnings += opened_files(loaded, artifacts, adapter.source_rules, cache.root)
-    return Prepared(loaded, adapter.desired_state(loaded, artifacts), artifacts, warnings)
+    forced = tuple(filter(is_forced, warnings))
+    others = tuple(warning for warning in warnings if warning not in forced)
+    idle = _idle_codes(loaded, {problem.code for problem in forced})
+    return Prepared(loaded, adapter.desired_state(loaded, artifacts), artifacts, (*others, *idle), forced)
+
+
+def _idle_codes(loaded: Loaded, used: AbstractSet[str]) -> Iterator[Problem]:
+    """Yield a warning for each code that nothing was found of that could be gone past."""
+    for code in sorted(loaded.forced - used):
+        message = f"`--no-check {code}` goes past nothing: there is no such finding"
+        yield Problem("E658", message, hint="leave it out", severity="warning")
 
 
 def rest_problems(rest: Loaded, touched: AbstractSet[str]) -> tuple[Problem, ...]:

@@ -9,7 +9,7 @@ from zipfile import ZipFile
 import pytest
 
 from tests.builders import wheel
-from tests.environments import FILE, LINK, SOUND, write_archive
+from tests.environments import FILE, LINK, PROGRAM, SOUND, write_archive
 from tests.invariants.world import here
 
 MANIFEST = """\
@@ -164,6 +164,27 @@ def test_what_is_wrong_with_an_archive_is_told_at_its_place_before_anything_else
     assert told.code == 3
     assert "udfs.yaml:6:34: error[E642]: 'venv.zip' has a link that leads out of it" in told.err
     assert "help: " in told.err
+
+
+def test_what_is_gone_past_is_uploaded_with_a_warning_and_stays_an_error_for_everybody_else(tmp_path: Path) -> None:
+    write_archive(tmp_path / "venv.zip", {**SOUND, "venv/bin/python": (PROGRAM, b"python3.11")})
+    write("archive: venv.zip")
+    assert "error[E643]" in here("apply", "--yes").err
+    told = here("apply", "--yes", "--no-check", "E643")
+    assert told.code == 0
+    assert "warning[E643]" in told.err
+    assert "`--no-check` goes on all the same" in told.err
+    assert here("plan").code == 3
+    assert "Nothing to do" in here("plan", "--no-check", "E643").out
+
+
+def test_an_archive_that_would_fill_a_disk_or_leave_its_folder_is_not_gone_past(tmp_path: Path) -> None:
+    write_archive(tmp_path / "venv.zip", {**SOUND, "../../etc/passwd": (FILE, b"")})
+    write("archive: venv.zip")
+    for code in ("E421", "E422", "E423"):
+        told = here("plan", "--no-check", code)
+        assert (told.code, "error[E657]" in told.err) == (3, True)
+    assert "error[E421]" in here("plan", "--no-check", "E640").err
 
 
 FLAWS = {

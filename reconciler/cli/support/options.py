@@ -22,6 +22,7 @@ import click
 from reconciler.base.environments import NO_BUILD, WHEELS
 from reconciler.base.errors import InvalidManifest, UdfsError, UsageError
 from reconciler.base.invocation import Invocation
+from reconciler.base.words import quote
 from reconciler.cli.support.completion import complete_from
 
 if TYPE_CHECKING:
@@ -55,6 +56,9 @@ class Options:
     no_build: bool = False
     wheels: Path | None = None
     """Where wheels lie that were built elsewhere."""
+
+    forced: frozenset[str] = frozenset()
+    """Codes of findings that are gone past."""
 
     @property
     def env(self) -> Mapping[str, str]:
@@ -129,6 +133,37 @@ def handover_options(command: Callable[..., R]) -> Callable[..., R]:
         return command(options.take_wheels(wheels, no_build=no_build), **arguments)
 
     return wrapper
+
+
+def no_check_option(command: Callable[..., R]) -> Callable[..., R]:
+    """Add ``--no-check`` to a command that gets `Options` first."""
+
+    @click.option(
+        "--no-check",
+        multiple=True,
+        callback=_forcible_codes,
+        metavar="CODE[,CODE]",
+        help="Go past what is found of this code in a file that is shipped: a warning instead of an error. No guard, policy or ownership is gone past.",
+    )
+    @functools.wraps(command)
+    def wrapper(options: Options, *, no_check: frozenset[str], **arguments: Any) -> R:
+        return command(replace(options, forced=no_check), **arguments)
+
+    return wrapper
+
+
+def _forcible_codes(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> frozenset[str]:
+    words = [word.strip() for value in values for word in value.split(",")]
+    if not words:
+        return frozenset()
+    from reconciler.packages.inspect.files import FORCIBLE
+
+    codes = frozenset(word.upper() for word in words)
+    if others := [word for word in words if word.upper() not in FORCIBLE]:
+        message = f"{quote(others[0])} is no finding that can be gone past"
+        hint = "--no-check takes codes of what was found in files, as E650; all else has to be mended"
+        raise UsageError("E657", message, hint=hint)
+    return codes
 
 
 def formats(*names: Format) -> Callable[[Callable[..., R]], Callable[..., R]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,6 +64,7 @@ def prepare_files(manifest: Loaded, options: Options, *, warn: bool = True) -> P
     from reconciler.workflow import preparation
 
     today = datetime.now(timezone.utc).date()
+    manifest = replace(manifest, forced=options.forced)
     prepared = preparation.prepare(manifest, cache=user_cache(), env=options.env, on_step=note, day=today)
     if prepared.warnings and warn:
         print_warnings(prepared.warnings, options)

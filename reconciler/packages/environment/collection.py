@@ -97,7 +97,7 @@ def _lacking(loaded: Loaded, archives: Mapping[tuple[str, str], tuple[Archive, .
         for archive in of:
             part = Part(archive.name, archive.facts, "archive")
             for _, finding in missing_libraries(part, [part], loaded.runtimes[tag], is_complete=True):
-                yield problem_of(archive.name, finding, loaded.at("packages", name))
+                yield problem_of(archive.name, finding, loaded.at("packages", name), loaded.forced)
 
 
 def _archive(name: str, loaded: Loaded, cache: Cache, supply: Supply | None, wheels: tuple[Wheel, ...]) -> Content:
@@ -144,7 +144,7 @@ def _judge_archive(
     shown = environment.archive or f"{name}.zip"
     keys = ("environments", name, "archive") if environment.archive else ("environments", name)
     findings = (*find_environment_faults(archive, _program(environment), spec), *find_size_note(content.size))
-    yield from (problem_of(shown, finding, loaded.at(*keys)) for finding in findings)
+    yield from (problem_of(shown, finding, loaded.at(*keys), loaded.forced) for finding in findings)
 
 
 def _program(environment: WorkerEnvironment) -> str:

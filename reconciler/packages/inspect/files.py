@@ -19,6 +19,38 @@ if TYPE_CHECKING:
 
 FileKind: TypeAlias = Literal["wheel", "zip", "tar", "library", "file"]
 
+FORCIBLE = frozenset(
+    [
+        "E410",
+        "E411",
+        "E412",
+        "E413",
+        "E414",
+        "E415",
+        "E416",
+        "E417",
+        "E430",
+        "E431",
+        "E432",
+        "E433",
+        "E434",
+        "E435",
+        "E436",
+        "E459",
+        "E464",
+        "E465",
+        "E467",
+        "E468",
+        "E469",
+    ]
+) | frozenset(f"E{number}" for number in range(640, 654))
+"""
+Findings that a person may force past: they say that something would not run, and may be wrong about it.
+
+Not among them is what would harm a worker or this machine (members that leave the archive, that expand too far), what cannot be read at all, and bytes
+that are not those that somebody vouched for.
+"""
+
 MAGIC = b"\x7fELF"
 _SHOWN = 10
 _LIBRARY = re.compile(r"\.so(\.[0-9]+)*\Z")

@@ -53,7 +53,7 @@ def check_job_files(loaded: Loaded, artifacts: Artifacts, inspections: Path) -> 
             continue
         findings, members[name] = _list_members(loaded.file(package.archive))
         for finding in (*findings, *find_depth_faults(members[name])):
-            yield problem_of(package.archive, finding, loaded.at("packages", name, "archive"))
+            yield problem_of(package.archive, finding, loaded.at("packages", name, "archive"), loaded.forced)
     modules: dict[str, _Module] = {}
     yield from _read_modules(manifest, loaded, modules)
     over_pandas: set[str] = set()
@@ -112,7 +112,7 @@ def _judge_pandas(
         whole = replace(archive, members={**archive.members, **beside})
         shown = manifest.environments[packed.name].archive or f"{packed.name}.zip"
         for finding in find_pandas_faults(whole, users):
-            yield problem_of(shown, finding, loaded.at("jobs", name, "environment"))
+            yield problem_of(shown, finding, loaded.at("jobs", name, "environment"), loaded.forced)
 
 
 def _judge_paths(name: str, loaded: Loaded, modules: Mapping[str, _Module]) -> Iterator[Problem]:
@@ -150,7 +150,7 @@ def _judge_jars(manifest: Manifest, loaded: Loaded) -> Iterator[Problem]:
     java = min(engine.java for engine in engines)
     for path, keys in _list_jars(manifest).items():
         for finding in find_jar_faults(loaded.file(path), java, _OWN_CLASSES):
-            yield problem_of(path, finding, loaded.at(*keys))
+            yield problem_of(path, finding, loaded.at(*keys), loaded.forced)
 
 
 def _list_jars(manifest: Manifest) -> dict[str, tuple[str | int, ...]]:
