@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from reconciler.local.sandbox import Bind, Road, Sandbox, find_road, start_in_sandbox
+from reconciler.local.sandbox.launch import LAUNCHER
+from reconciler.local.sandbox.memory import MemoryGroup
 from reconciler.local.sandbox.process import LIMIT_OF_EACH, WITHOUT_WALLS
 from reconciler.local.sandbox.roads import find_bubblewrap
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PYTHON = "/usr/bin/python3"
 ROOT = Path(__file__).parents[2]
@@ -193,6 +200,76 @@ def test_a_group_of_processes_ends_when_it_has_more_memory_than_it_may(road: Roa
         assert not running.group.folder.exists()
 
 
+@pytest.fixture
+def unified_group() -> Iterator[MemoryGroup]:
+    """A control group of version 2, whether or not memory is counted there."""
+    mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
+    folders = [Path(target, f"udfs-test-{os.getpid()}") for _, target, kind, *_ in mounts if kind == "cgroup2"]
+    if not folders:
+        pytest.skip("no control groups of version 2 are mounted")
+    try:
+        folders[0].mkdir()
+    except OSError as error:
+        pytest.skip(f"no control group can be made: {error}")
+    group = MemoryGroup(folders[0], is_unified=True)
+    yield group
+    group.remove()
+
+
+def test_a_process_is_in_its_group_of_version_2_before_it_does_anything(
+    road: Road, unified_group: MemoryGroup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reconciler.local.sandbox.process.make_group", lambda _: unified_group)
+    running = start_in_sandbox(
+        ["/bin/cat"], Sandbox(memory=1 << 30), road=road, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert running.process.stdin is not None
+    assert running.process.stdout is not None
+    running.process.stdin.write(b"x")
+    running.process.stdin.flush()
+    assert running.process.stdout.read(1) == b"x"
+    members = [int(line) for line in (unified_group.folder / "cgroup.procs").read_text().split()]
+    assert any(Path(f"/proc/{member}/cmdline").read_bytes() == b"/bin/cat\0" for member in members)
+    running.process.communicate()
+    running.close()
+    assert not unified_group.folder.exists()
+
+
+def test_descriptors_have_their_numbers_and_no_other_is_inherited(road: Road) -> None:
+    pipes = [os.pipe() for _ in range(12)]
+    readable = [ours for ours, _ in pipes]
+    for number, (_, writable) in zip(readable, pipes, strict=True):
+        os.write(writable, b"%d" % number)
+        os.close(writable)
+    source = """
+        import os, sys
+        print(*os.listdir("/proc/self/fd"))
+        print(*(os.read(int(number), 9).decode() for number in sys.argv[1:]))
+    """
+    command = [PYTHON, "-I", "-S", "-c", textwrap.dedent(source), *map(str, readable)]
+    # In this order some are where others belong.
+    running = start_in_sandbox(command, Sandbox(), road=road, stdout=subprocess.PIPE, pass_fds=readable[::-1])
+    output, _ = running.process.communicate(timeout=60)
+    running.close()
+    for number in readable:
+        os.close(number)
+    present, said = output.decode().splitlines()
+    assert said.split() == [str(number) for number in readable]
+    assert len(set(map(int, present.split())) - {0, 1, 2, *readable}) == 1  # the list's own
+
+
+def test_a_launcher_that_is_killed_leaves_what_it_started_and_another_takes_its_place(road: Road) -> None:
+    running = start_in_sandbox(["/bin/cat"], Sandbox(), road=road, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    first = LAUNCHER.process
+    assert first is not None
+    first.kill()
+    first.wait()
+    assert run("print('after')", Sandbox(), road) == (0, "after\n")
+    assert LAUNCHER.process is not first
+    assert running.process.communicate(b"before", timeout=60)[0] == b"before"
+    running.close()
+
+
 def test_exit_code_and_signal_of_the_command_are_told(road: Road) -> None:
     assert run("raise SystemExit(7)", Sandbox(), road)[0] == 7
     assert run("import os; os.kill(os.getpid(), 15)", Sandbox(), road)[0] == -15
@@ -253,19 +330,25 @@ def test_nothing_outlives_a_parent_that_is_killed(road: Road) -> None:
 import sys
 from threading import Thread
 from reconciler.local.sandbox import Road, Sandbox, start_in_sandbox
+from reconciler.local.sandbox.launch import LAUNCHER
 # From a thread that ends at once: the death of that is not the death of the process.
 thread = Thread(target=lambda: start_in_sandbox([{PYTHON!r}, "-c", {DEMON!r}], Sandbox(), road=Road({road.value!r})))
 thread.start()
 thread.join()
+print(LAUNCHER.process.pid, flush=True)
 sys.stdin.read()
 """
     parent = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert parent.stdout is not None
-    assert parent.stdout.readline() == b"started\n"
+    lines = {parent.stdout.readline(), parent.stdout.readline()}
+    assert b"started\n" in lines
+    launcher = os.pidfd_open(int(*(lines - {b"started\n"})))
     assert len(sharing(parent.stdout.fileno())) >= 3
     parent.kill()
     parent.wait()
     assert parent.stdout.read() == b""  # which it would wait for as long as one of them lives
+    assert select.select([launcher], [], [], 60)[0]
+    os.close(launcher)
     parent.communicate()
 
 

@@ -7,33 +7,27 @@ the command line, which others can read.
 
 from __future__ import annotations
 
-import marshal
 import os
 import subprocess
 import sys
-import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reconciler.base.barrier import start as start_behind_barrier
+from reconciler.local.sandbox.launch import Launched, describe_group, pass_content
 from reconciler.local.sandbox.layout import Sandbox, find_tree
 from reconciler.local.sandbox.memory import make_group
 from reconciler.local.sandbox.roads import Road, find_bubblewrap
-from reconciler.local.sandbox.starter import STARTER
 from reconciler.local.strays import kill_group
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import CodeType
 
     from reconciler.local.sandbox.memory import MemoryGroup
 
-_LAUNCHER = Path(__file__).parent / "launcher.py"
-_RUN = "import marshal, sys; code, plan = marshal.loads(open(int(sys.argv[1]), 'rb').read()); exec(code); main(plan, sys.argv[2:])"
 _ENTER_GROUP = 'echo 0 > "$0" && ulimit -c 0 && exec "$@"'
 _SET_LIMIT = 'ulimit -d "$0" && ulimit -c 0 && exec "$@"'
 _PATIENCE = 20.0
@@ -157,33 +151,18 @@ def _start_launcher(
 ) -> subprocess.Popen[bytes]:
     tree = find_tree(sandbox)
     plan = {
-        "parent": os.getpid(),
         "is_root": os.geteuid() == 0,
         "is_cut_off": not sandbox.network,
         "base": "/tmp",
         "binds": [(str(bind.source), bind.target) for bind in tree.binds],
         "links": list(tree.links),
         "scratch": sandbox.scratch,
-        "group": str(group.entrance) if group else None,
+        "group": describe_group(group),
         "limit": sandbox.memory if group is None else None,
         "cwd": sandbox.cwd,
         "environment": dict(sandbox.environment),
     }
-    with _pass(marshal.dumps((_compile_launcher(), plan))) as file:
-        return STARTER.start(
-            [sys.executable, "-I", "-S", "-c", _RUN, str(file.fileno()), *command],
-            env={"PATH": os.defpath},
-            cwd="/",
-            pass_fds=(*pass_fds, file.fileno()),
-            start_new_session=True,
-            **streams,
-        )
-
-
-@cache
-def _compile_launcher() -> CodeType | None:
-    """Return the launcher as this Python runs it: to compile it takes a third of the time in which one starts."""
-    return SourceFileLoader("launcher", str(_LAUNCHER)).get_code("launcher")
+    return Launched(command, plan, None, pass_fds=pass_fds, **streams)
 
 
 def _start_bubblewrap(
@@ -196,15 +175,14 @@ def _start_bubblewrap(
     program = find_bubblewrap()
     if program is None:
         raise FileNotFoundError("bwrap")
-    with _pass(b"\0".join(map(os.fsencode, _options(sandbox)))) as file:
-        return STARTER.start(
-            _limit([program, "--args", str(file.fileno()), "--", *command], sandbox, group),
-            env={"PATH": os.defpath},
-            cwd="/",
-            pass_fds=(*pass_fds, file.fileno()),
-            start_new_session=True,
-            **streams,
-        )
+    plan = {
+        "binds": None,
+        "limit": sandbox.memory if group is None else None,
+        "environment": {"PATH": os.defpath},
+    }
+    with pass_content(b"\0".join(map(os.fsencode, _options(sandbox)))) as file:
+        words = [program, "--args", str(file.fileno()), "--", *command]
+        return Launched(words, plan, group, pass_fds=(*pass_fds, file.fileno()), **streams)
 
 
 def _options(sandbox: Sandbox) -> list[str]:
@@ -250,11 +228,3 @@ def _limit(command: Sequence[str], sandbox: Sandbox, group: MemoryGroup | None) 
     if sandbox.memory is not None and sys.platform == "linux":
         return ["/bin/sh", "-c", _SET_LIMIT, str(sandbox.memory >> 10), *command]
     return [*command]
-
-
-def _pass(content: bytes) -> Any:
-    """Return an open file with this content, and no name, from its beginning."""
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by who starts with it
-    file.write(content)
-    file.seek(0)
-    return file
