@@ -18,30 +18,12 @@ from reconciler.local.sandbox import Bind, Road, Sandbox, find_road, start_in_sa
 from reconciler.local.sandbox.launch import LAUNCHER
 from reconciler.local.sandbox.memory import MemoryGroup
 from reconciler.local.sandbox.process import LIMIT_OF_EACH, WITHOUT_WALLS
-from reconciler.local.sandbox.roads import find_bubblewrap
+from tests.local.walls import PYTHON, why_not
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PYTHON = "/usr/bin/python3"
 ROOT = Path(__file__).parents[2]
-
-
-def why_not(road: Road) -> str | None:
-    if sys.platform != "linux":
-        return "only Linux has namespaces"
-    if not Path(PYTHON).exists():
-        return f"needs a {PYTHON}"
-    if road is Road.BUBBLEWRAP and find_bubblewrap() is None:
-        return "bubblewrap is not installed"
-    try:
-        running = start_in_sandbox([PYTHON, "-c", ""], Sandbox(), road=road, stderr=subprocess.DEVNULL)
-    except OSError as error:
-        return str(error)
-    try:
-        return None if running.process.wait(30) == 0 else f"this machine does not allow {road.value}"
-    finally:
-        running.close()
 
 
 @pytest.fixture(scope="module", params=[Road.BUBBLEWRAP, Road.NAMESPACES], ids=lambda road: str(road.value))

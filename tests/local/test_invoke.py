@@ -27,8 +27,9 @@ from reconciler.local.invoke import (
 )
 from reconciler.local.invoke import instance as instance_module
 from reconciler.local.invoke.http import HttpRequest, make_event, make_response
-from reconciler.local.sandbox import Road, find_road
+from reconciler.local.sandbox import Road
 from reconciler.local.sandbox.process import WITHOUT_WALLS
+from tests.local.walls import why_not
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -86,10 +87,19 @@ def runtime(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture
-def walls() -> None:
-    if find_road() is Road.PLAIN:
-        pytest.skip("this machine has no sandbox")
+WALLED = [Road.BUBBLEWRAP, Road.NAMESPACES]
+
+
+@pytest.fixture(params=WALLED, ids=lambda road: str(road.value))
+def walls(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each road that has walls, whichever would be taken."""
+    take(request.param, monkeypatch)
+
+
+def take(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
+    if road is not Road.PLAIN and (reason := why_not(road)) is not None:
+        pytest.skip(reason)
+    monkeypatch.setattr(instance_module, "find_road", lambda: road)
 
 
 def result(answer: FunctionAnswer) -> Any:
@@ -336,12 +346,11 @@ DEMON = """
 """
 
 
-@pytest.mark.parametrize("road", [None, Road.PLAIN], ids=["sandbox", "plain"])
+@pytest.mark.parametrize("road", [*WALLED, Road.PLAIN], ids=lambda road: str(road.value))
 def test_a_time_out_ends_the_function_with_all_that_it_started(
-    make: Make, monkeypatch: pytest.MonkeyPatch, road: Road | None
+    make: Make, monkeypatch: pytest.MonkeyPatch, road: Road
 ) -> None:
-    if road is not None:
-        monkeypatch.setattr(instance_module, "find_road", lambda: road)
+    take(road, monkeypatch)
     instance = make(DEMON, timeout=1)
     answer = instance.invoke(b"")
     assert answer.error_type == "FunctionTimeoutError"
@@ -366,7 +375,7 @@ def test_a_call_may_be_given_less_time_than_the_function_has(make: Make) -> None
     assert instance.invoke(b"", EventRequest(timeout=0.3)).error_type == "FunctionTimeoutError"
 
 
-def test_memory_has_an_end(make: Make) -> None:
+def test_memory_has_an_end(make: Make, walls: None) -> None:
     instance = make("def handler(event, context): return str(len(bytearray(int(event) << 20)))", memory=128)
     assert instance.invoke(b"32").payload == str(32 << 20).encode()
     answer = instance.invoke(b"512")
