@@ -180,9 +180,9 @@ def tests_code(trials: Sequence[Trial]) -> int:
 
 def _subjects(prepared: Prepared, groups: list[tuple[Case, ...]]) -> Iterator[LocalSubject]:
     """Yield what is to be tried."""
-    from reconciler.local.runner.unpacked import UnpackedArchives
+    from reconciler.local.runner.warm import RunCache
 
-    runtime, machine = local_runtime(prepared.loaded), this_machine(unpack=UnpackedArchives().lay)
+    runtime, machine = local_runtime(prepared.loaded), this_machine(shared=RunCache())
     for cases in groups:
         try:
             program = runtime.manifest_program(

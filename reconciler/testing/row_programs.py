@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from reconciler.local.runner import Interpreter, Job
-    from reconciler.local.runner.layout import Unpacking
+    from reconciler.local.runner.warm import RunCache
     from reconciler.testing.trials import Bounds, Case
 
 
@@ -27,8 +27,8 @@ class RowProgram:
 
     interpreter: Interpreter
     job: Job
-    unpack: Unpacking | None = None
-    """What lays out its archives; None for the runner's own way."""
+    shared: RunCache | None = None
+    """What other functions of the run may have made ready."""
 
     @property
     def version(self) -> str:
@@ -43,7 +43,7 @@ class RowProgram:
                 timeout=bounds.seconds,
                 memory=bounds.memory,
                 cancelled=cancelled,
-                unpack=self.unpack,
+                shared=self.shared,
             )
         )
 

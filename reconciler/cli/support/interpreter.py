@@ -19,17 +19,17 @@ from reconciler.testing.trials import Bounds
 
 if TYPE_CHECKING:
     from reconciler.local.runner import RunnerError
-    from reconciler.local.runner.layout import Unpacking
+    from reconciler.local.runner.warm import RunCache
     from reconciler.manifest.load import Loaded
     from reconciler.manifest.runtimes import Runtime
     from reconciler.packages.debian.root import RootRecord
     from reconciler.targets.powers import EventCalls, LocalRuntime, RowCalls
 
 
-def this_machine(python: Path | None = None, unpack: Unpacking | None = None) -> Machine:
+def this_machine(python: Path | None = None, shared: RunCache | None = None) -> Machine:
     """Return what there is here to run functions with; secrets that they could reach are warned of."""
     warn_of_secrets()
-    return Machine(os.environ, user_cache(), note, python, Path(sys.executable), unpack)
+    return Machine(os.environ, user_cache(), note, python, Path(sys.executable), shared)
 
 
 def python_standing_for(runtime: Runtime) -> str | None:

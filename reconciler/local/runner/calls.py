@@ -10,14 +10,11 @@ and DOUBLE without NULL pass as the machine writes them, and no value of theirs 
 from __future__ import annotations
 
 import itertools
-import os
 import re
-import shutil
 import weakref
 from collections import deque
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from reconciler.base.barrier import run_before_barrier
@@ -34,10 +31,12 @@ from reconciler.local.runner.errors import (
     WorkerTimedOut,
     WrongResult,
 )
+from reconciler.local.runner.layout import remove
 from reconciler.local.runner.process import WORKER, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from typing_extensions import Self
 
@@ -442,12 +441,3 @@ def _clean_up(worker: Worker, temporary: Path | None) -> None:
     worker.close()
     if temporary is not None:
         remove(temporary)
-
-
-def remove(directory: Path) -> None:
-    """Remove a directory, also where the function took away the right to."""
-    shutil.rmtree(directory, ignore_errors=True)
-    if directory.exists():
-        for parent, _, _ in os.walk(directory):
-            Path(parent).chmod(0o700)
-        shutil.rmtree(directory, ignore_errors=True)

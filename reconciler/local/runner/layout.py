@@ -330,3 +330,12 @@ class _Unpacking:
             if self._bytes_left < 0:
                 raise self._unsafe(" unpacks to more than an honest archive would")
             out.write(piece)
+
+
+def remove(directory: Path) -> None:
+    """Remove a directory, also where the function took away the right to."""
+    shutil.rmtree(directory, ignore_errors=True)
+    if directory.exists():
+        for parent, _, _ in os.walk(directory):
+            Path(parent).chmod(0o700)
+        shutil.rmtree(directory, ignore_errors=True)

@@ -1,9 +1,9 @@
 """
 Archives unpacked once for all functions of a run that bring the same.
 
-What a function finds is a folder of its own. Code, which is most of an archive, is shared as links to a file that may only be read;
-everything else is a copy, for a function may write to it. As root even code can be written to: whoever does it in a test
-harms the other tests of that run, never an archive.
+What a function finds is a folder of its own, with links in it: to each folder that holds code, as packages do, and to each file
+of code beside them. What they lead to can only be read, by root too (a worker has no capabilities, see `base.barrier`), so that no
+function meets what another one changed. Everything else is a copy, for a function may write to its own data.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reconciler.local.runner.layout import extract, is_extension
+from reconciler.local.runner.layout import extract, is_extension, remove
 
 if TYPE_CHECKING:
     from reconciler.local.runner.layout import Limits
@@ -27,13 +27,12 @@ if TYPE_CHECKING:
 class _Folder:
     """What an archive holds, unpacked."""
 
-    path: str
     names: tuple[str, ...]
     """Of files and links."""
-    directories: tuple[str, ...]
-    """All of them, each after the one that it is in."""
-    shared: tuple[str, ...]
-    copied: tuple[str, ...]
+    linked: tuple[Path, ...]
+    """Folders and files at the top with code in them: links in each function's folder."""
+    copied: tuple[Path, ...]
+    """What else is at the top."""
 
 
 class UnpackedArchives:
@@ -52,25 +51,25 @@ class UnpackedArchives:
             busy = self._busy.setdefault(key, threading.Lock())
             if not self._folder:
                 self._folder = tempfile.mkdtemp(prefix="udfs-")
-                weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+                weakref.finalize(self, remove, Path(self._folder))
         with busy:
             if key not in self._unpacked:
                 # A folder of its own for each try: what a failed one left half done is in nobody's way.
                 folder = Path(tempfile.mkdtemp(dir=self._folder), "content")
                 self._unpacked[key] = _unpack(archive, folder, name, limits)
         unpacked = self._unpacked[key]
-        _copy(unpacked, str(target))
+        _lay(unpacked, target)
         return unpacked.names
 
 
 def _unpack(archive: Path, folder: Path, name: str, limits: Limits | None) -> _Folder:
     names = extract(archive, folder, name=name, limits=limits)
-    shared = tuple(member for member in names if _is_code(member) and not (folder / member).is_symlink())
-    for member in shared:
-        path = folder / member
-        path.chmod(path.stat().st_mode & 0o555)
-    inside = tuple(os.path.relpath(parent, folder) for parent, _, _ in os.walk(folder))
-    return _Folder(str(folder), names, inside, shared, tuple(set(names) - set(shared)))
+    with_code = {member.partition("/")[0] for member in names if _is_code(member)}
+    tops = list(folder.iterdir())
+    linked = tuple(top for top in tops if top.name in with_code and not top.is_symlink())
+    for top in linked:
+        _protect(top)
+    return _Folder(names, linked, tuple(top for top in tops if top not in linked))
 
 
 _CODE = (".py", ".pyi", ".pyx", ".pxd", ".pxi", ".h", ".hpp", ".c", ".cpp", ".f", ".f90")
@@ -80,17 +79,20 @@ def _is_code(member: str) -> bool:
     return member.endswith(_CODE) or is_extension(member)
 
 
-def _copy(unpacked: _Folder, target: str) -> None:
-    for inside in unpacked.directories:
-        Path(target, inside).mkdir(parents=True, exist_ok=True)
-    for member in unpacked.shared:
-        _link(f"{unpacked.path}/{member}", f"{target}/{member}")
-    for member in unpacked.copied:
-        shutil.copy(f"{unpacked.path}/{member}", f"{target}/{member}", follow_symlinks=False)
+def _protect(top: Path) -> None:
+    """Take away the right to write to it, and to all in it."""
+    inside = [Path(parent, name) for parent, folders, files in os.walk(top) for name in (*folders, *files)]
+    for path in (*inside, top):
+        if not path.is_symlink():
+            path.chmod(path.stat().st_mode & 0o555)
 
 
-def _link(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # a file system without links, or with too many to this file
-        shutil.copy(source, target)
+def _lay(unpacked: _Folder, target: Path) -> None:
+    target.mkdir(parents=True)
+    for top in unpacked.linked:
+        (target / top.name).symlink_to(top)
+    for top in unpacked.copied:
+        if top.is_dir() and not top.is_symlink():
+            shutil.copytree(top, target / top.name, symlinks=True)
+        else:
+            shutil.copy(top, target / top.name, follow_symlinks=False)

@@ -21,6 +21,12 @@ from .udfs import TableFunction
 
 TRACEBACK_LIMIT = 20000
 OWN_FOLDER = os.path.dirname(__file__) + os.sep
+working_folders = []
+"""Paths in a traceback go from these."""
+
+
+def add_folder(path):
+    working_folders.append(path + os.sep)
 
 
 def as_text(value):
@@ -58,7 +64,7 @@ def format_traceback(kind, value, trace):
     return "".join(map(as_text, lines))
 
 
-def describe_exception(cwd):
+def describe_exception():
     """Return (the line that names it, the user's traceback) of the exception being handled, paths from the working directory."""
     kind, value, trace = sys.exc_info()
     try:
@@ -69,7 +75,8 @@ def describe_exception(cwd):
         text = format_traceback(kind, value, trace)
     except Exception as error:  # an exception of the user's whose own __str__ fails
         line, text = as_text(kind.__name__), "(its traceback cannot be printed: %s)" % type(error).__name__
-    text = text.replace(cwd + os.sep, "")
+    for folder in working_folders:
+        text = text.replace(folder, "")
     if len(text) > TRACEBACK_LIMIT:
         text = text[: TRACEBACK_LIMIT // 2] + "\n  ...\n" + text[-TRACEBACK_LIMIT // 2 :]
     return line[:2000], text
@@ -111,7 +118,7 @@ def answer_frame(function, header, body, mark):
     return True
 
 
-def answer_frames(function, construct, channel, mark, cwd):
+def answer_frames(function, construct, channel, mark):
     """Answer until the parent has gone. A call that has ended or failed answers no more; "begin" is the next one."""
     while True:
         message = channel.receive()
@@ -131,9 +138,9 @@ def answer_frames(function, construct, channel, mark, cwd):
         except Misfit as error:
             send_error(channel, "arguments", error.text, function.rows + error.row)
         except ResultMisfit as error:
-            send_error(channel, "result", error.text, error.row, describe_exception(cwd)[1])
+            send_error(channel, "result", error.text, error.row, describe_exception()[1])
         except BaseException:
-            line, trace = describe_exception(cwd)
+            line, trace = describe_exception()
             if mark[1] == CONSTRUCTING:
                 send_error(channel, "load", line, None, trace)
             else:
@@ -144,6 +151,7 @@ def answer_frames(function, construct, channel, mark, cwd):
 def main(requests, answers, lifeline, progress):
     end_with_parent(lifeline)
     cwd = os.getcwd()
+    add_folder(cwd)
     sys.argv[:] = [""]
     sys.path.insert(0, cwd)
     os.putenv("OPENBLAS_NUM_THREADS", "1")  # NumPy's would start threads while it is imported; not for the function to see
@@ -170,7 +178,7 @@ def main(requests, answers, lifeline, progress):
         send_error(channel, error.what, error)
         return
     except BaseException:
-        line, trace = describe_exception(cwd)
+        line, trace = describe_exception()
         send_error(channel, "load", line, None, trace)
         return
     mark[1] = WAITING
@@ -185,4 +193,4 @@ def main(requests, answers, lifeline, progress):
             "outputs": None if function.outputs is None else [kind.text for kind in function.outputs],
         }
     )
-    answer_frames(function, construct, channel, mark, cwd)
+    answer_frames(function, construct, channel, mark)
