@@ -73,7 +73,7 @@ class RunCache:
     def __init__(self) -> None:
         self.archives = UnpackedArchives()
         self._guard = threading.Lock()
-        self._homes: dict[_Home, _Kept] = {}
+        self._homes: dict[_Home, _Parent] = {}
 
     def fork(
         self,
@@ -90,14 +90,14 @@ class RunCache:
         if not requests:
             return None
         with self._guard:
-            home = self._homes.setdefault(_Home(interpreter.path, archives), _Kept())
+            home = self._homes.setdefault(_Home(interpreter.path, archives), _Parent())
         with home.busy:
             start_process = partial(_WarmInterpreter, interpreter, archives, self.archives.lay)
             return home.fork(start_process, requests, resources, folders, cancelled)
 
 
-class _Kept:
-    """The process for functions of one home, and what was seen of those functions."""
+class _Parent:
+    """The process whose forks serve functions of one home, and what was seen of those functions."""
 
     def __init__(self) -> None:
         self.busy = threading.Lock()
