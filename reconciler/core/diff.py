@@ -319,10 +319,12 @@ def keep_vouched(desired: DesiredState, reading: Reading) -> DesiredState:
     The mark alone is not believed: whoever edits content may write its digest too.
     """
     state, applied = dict(desired), reading.last.objects if reading.last else {}
-    for key in desired.keys() & reading.live.keys() & applied.keys():
-        want, have = desired[key], reading.live[key]
+    for key, want in desired.items():
+        have = reading.live.get(key)
+        if want.mark is None or have is None or have.mark is None:
+            continue
         kind, digest = want.object.kind, have.object.kind.digest(have.object)
-        if want.mark is None or have.mark is None or want.mark.digest == digest:
+        if want.mark.digest == digest or key not in applied:
             continue
         is_ours = want.mark.sha256 == have.mark.sha256 == applied[key].sha256
         if is_ours and have.mark.digest == digest == kind.digest(applied[key].object):

@@ -117,7 +117,7 @@ def parse(content: bytes, name: str, kinds: Kinds) -> Entry:
     Nothing is guessed: an apply on top of an entry that is not understood could undo what it records.
     """
     try:
-        reader = _reader(tuple(kinds.values()))
+        reader = entry_reader(tuple(kinds.values()))
         written = reader.decoder.decode(content)
         if written.format != FORMAT or not 0 < written.epoch <= LAST_EPOCH:
             raise ValueError("an entry that udfs does not write")
@@ -193,7 +193,8 @@ class _Reader(NamedTuple):
 
 
 @functools.lru_cache(maxsize=8)
-def _reader(kinds: tuple[Kind[Any], ...]) -> _Reader:
+def entry_reader(kinds: tuple[Kind[Any], ...]) -> _Reader:
+    """Return what reads entries with objects of such kinds; it is made once, best while a service is waited for."""
     records = {_record(kind): kind for kind in kinds}
     forms: Any = functools.reduce(operator.or_, records)
     written = msgspec.defstruct("_Written", [("objects", dict[str, forms])], bases=(_Head,), frozen=True, kw_only=True)

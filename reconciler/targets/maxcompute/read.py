@@ -20,7 +20,7 @@ from reconciler.base.numbers import whole_number
 from reconciler.base.threads import Threads
 from reconciler.core.record import Applied, Entry, Reading, entry_name
 from reconciler.core.state import Live
-from reconciler.engine.ledger import epoch_of, is_entry, parse, unreadable
+from reconciler.engine.ledger import entry_reader, epoch_of, is_entry, parse, unreadable
 from reconciler.targets.maxcompute.client import TOO_LARGE
 from reconciler.targets.maxcompute.names import parse_reference, read_comment
 from reconciler.targets.maxcompute.objects import KINDS, Function, Resource
@@ -59,6 +59,7 @@ def everything(client: Client, stack: str, *, full: bool = False) -> Reading:
         pages = _pages(client, FUNCTIONS, "Functions", "Function", readers.ended, reading)
         functions = readers.submit(lambda: [_function(element, client) for element in pages])
         listed = readers.submit(_list_resources, client, stack, readers, reading)
+        entry_reader(tuple(KINDS.values()))  # while the service is waited for
         for done in as_completed((functions, listed)):
             # What one of them fails of is told at once, however long the other takes.
             done.result()
