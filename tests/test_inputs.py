@@ -75,6 +75,7 @@ READS = {
     "packages/debian/archive.py: tarfile.open(fileobj=part, mode='r|')": MEMBER,
     "packages/debian/archive.py: tarfile.open(fileobj=part, mode='r|gz')": MEMBER,
     "local/flink/cluster.py: Path(f'/proc/{number}/cmdline').read_bytes()": DESCRIPTOR,
+    "local/flink/cluster.py: Path(f'{task}/children').read_text('ascii')": DESCRIPTOR,
     "packages/environment/containers.py: tarfile.open(fileobj=stream, mode='r:')": DESCRIPTOR,
     "packages/environment/contents.py: archive.open(info)": MEMBER,
     "packages/debian/unpacked.py: member.path.open('rb')": "a file of a package that was just unpacked",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import shlex
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -153,7 +154,7 @@ def apply(
             return _apply_saved(saved, planfile, options, terms)
     prepared = prepare_project(options)
     with connect(prepared.loaded) as target:
-        proposal = propose_plan(prepared, target, terms, options)
+        proposal = _foresee(propose_plan(prepared, target, terms, options), prepared)
         verification = terms.verification(prepared.loaded, target, options)
         approval = approval_of(prepared, proposal, terms)
         return carry_out(proposal, options, terms.consent, verification=verification, approval=approval)
@@ -213,6 +214,12 @@ def propose_plan(
     return Proposal(plan, reading, target, prepared.contents)
 
 
+def _foresee(proposal: Proposal, prepared: Prepared) -> Proposal:
+    """Return a proposal with the warnings that the plan command gives of what the service would refuse."""
+    plan = planning.foresee(proposal.plan, prepared, lambda: nullcontext(proposal.target))
+    return replace(proposal, plan=plan)
+
+
 def _refuse_unpromoted(plan: Plan, prepared: Prepared, reading: Reading, options: Options) -> Plan:
     unpromoted = find_unpromoted(plan, prepared, reading, options)
     return replace(plan, refusals=tuple(sort_problems((*plan.refusals, *unpromoted)))) if unpromoted else plan
@@ -228,7 +235,7 @@ def _apply_several(options: Options, terms: Terms, *, keep_going: bool) -> Resul
         prepared = prepare_project(single)
         with connect(prepared.loaded) as target:
             earlier = options.targets[: options.targets.index(prepared.loaded.target_name)]
-            proposal = propose_plan(prepared, target, terms, single, earlier)
+            proposal = _foresee(propose_plan(prepared, target, terms, single, earlier), prepared)
             plan = complete_plan(proposal.plan, single)
             announce(plan)
             output = plan_output(plan, single)
@@ -286,7 +293,7 @@ def _apply_saved(saved: Saved, file: Path, options: Options, terms: Terms) -> Re
             planning.plan_again(prepared, reading, saved.plan, str(file), target.store.now()), prepared.loaded, target
         )
         plan = _refuse_unpromoted(plan, prepared, reading, options)
-        proposal = Proposal(plan, reading, target, prepared.contents)
+        proposal = _foresee(Proposal(plan, reading, target, prepared.contents), prepared)
         verification = terms.verification(prepared.loaded, target, options)
         approval = approval_of(prepared, proposal, terms)
         return carry_out(proposal, options, consent, look_again=look, verification=verification, approval=approval)

@@ -396,7 +396,11 @@ class Foresight(Protocol):
     """Of a service that can be asked what would become of a change."""
 
     def foresee(self, target: Target, changes: Sequence[Change], contents: Mapping[str, Path]) -> Iterator[Problem]:
-        """Yield what the service would refuse of some changes, as it says without making any; `contents` finds bytes by their sha256."""
+        """
+        Yield what the service would refuse of some changes, as it says without making any, and what cannot be known before.
+
+        `contents` finds bytes by their sha256.
+        """
 
 
 class Accounts(Protocol):

@@ -2,8 +2,8 @@
 A session cluster that is none: the calls of Flink's REST interface that udfs makes, over real HTTP on loopback, with jobs that do nothing.
 
 Each handler says how what it answers is known: *documented* ("REST API", Flink 1.20), or *run* (seen of 1.20.5, see ``reconciler/targets/flink/rest.py``).
-What a job does is decided by its text: one that holds ``ends badly``, in its program or in a module of its functions, fails; a batch finishes at once;
-any other runs.
+What a job does is decided by its text: one that holds ``ends badly``, in its program or in a module of its functions, fails; one with ``never answers`` does not come up; a batch
+finishes at once; any other runs.
 """
 
 from __future__ import annotations
@@ -39,6 +39,9 @@ class FakeJob:
 
     is_batch: bool = False
     graph: str = ""
+    is_stuck: bool = False
+    """Whether its workers are never up."""
+
     savepoints: dict[str, str] = field(default_factory=dict)
     """By trigger, where each lies."""
 
@@ -159,7 +162,8 @@ class FakeFlink:
         number = asked.get("jobId") or f"{self._numbers:032x}"
         state = "FAILED" if "ends badly" in text else "FINISHED" if is_batch else "RUNNING"
         graph = "".join(re.findall(r"COUNT|MAX|GROUP BY", text))
-        options = (settings, tuple(arguments[2:]), main, asked.get("savepointPath") or "", is_batch, graph)
+        is_stuck = "never answers" in text
+        options = (settings, tuple(arguments[2:]), main, asked.get("savepointPath") or "", is_batch, graph, is_stuck)
         return FakeJob(number, settings.get("pipeline.name", "job"), state, *options)
 
     def _run(self, jar: str, body: bytes) -> tuple[int, Any]:
@@ -186,7 +190,8 @@ class FakeFlink:
         """Run."""
 
         def describe(job: FakeJob) -> Any:
-            vertex = {"id": "a" * 32, "name": "Source -> Sink", "parallelism": 1, "status": job.state}
+            status = "INITIALIZING" if job.is_stuck else job.state
+            vertex = {"id": "a" * 32, "name": "Source -> Sink", "parallelism": 1, "status": status}
             kind = "BATCH" if job.is_batch else "STREAMING"
             return {
                 "jid": number,

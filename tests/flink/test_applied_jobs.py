@@ -96,8 +96,11 @@ def test_only_jobs_that_use_what_changed_restart_with_their_state_and_only_that_
     run("apply", "--yes")
     [near], [far] = flink.alive("near-job "), flink.alive("far-job ")
     Path("near.py").write_text(SOURCE.format("near") + "# other\n")
-    plan = run("plan").out
+    said = run("plan")
+    plan = said.out
+    assert "E660" not in said.err, "another body of a function makes no other graph"
     assert "job near-job will be changed: restart from a savepoint, because near.py changed" in plan
+    assert "function near will be changed: near.py changed" in plan
     assert "Plan: 1 to create, 2 to update, 0 to delete, 4 unchanged · 94 B to upload · 1 old version kept" in plan
     run("apply", "--yes")
     [changed] = flink.alive("near-job ")
@@ -105,7 +108,9 @@ def test_only_jobs_that_use_what_changed_restart_with_their_state_and_only_that_
     assert changed.savepoint in near.savepoints.values()
     assert len(list(Path("shared").glob("udfs/risk/files/*/near.py"))) == 2
     edit('parallelism.default: "2"', 'parallelism.default: "3"')
-    assert "restart from a savepoint, because conf changed" in run("plan").out
+    said = run("plan")
+    assert "restart from a savepoint, because conf changed" in said.out
+    assert "warning[E660]: whether the new far-job takes the state" in said.err
     edit("functions: [far]", "functions: [far], on_change: refuse")
     assert "error[E496]: job far-job would be restarted" in run("apply", "--yes", code=5).err
     assert far.state == "RUNNING"

@@ -121,6 +121,18 @@ def test_a_job_that_fails_at_once_is_refused_with_what_python_says_and_nothing_i
     assert place.notes.steps is None
 
 
+def test_a_job_whose_worker_never_answers_is_given_up_with_what_of_it_does_not_run(place: Place) -> None:
+    rest = place.rest()
+    rest.clock = itertools.count().__next__
+    error = error_of(lambda: start_job(rest, place.run("v1", "never answers"), place.notes, patience=SHORT))
+    assert code_of(error) == "E492"
+    assert error.problems[0].detail == (
+        "it did not run within 5 seconds: Source -> Sink is INITIALIZING",
+        "a worker in Python that hangs shows no other sign",
+    )
+    assert place.running == []
+
+
 def test_a_changed_job_goes_on_from_the_savepoint_of_the_one_before(place: Place) -> None:
     old, job = place.start()
     second = place.replace(old, job, place.run("v2"))

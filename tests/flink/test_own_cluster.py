@@ -101,6 +101,9 @@ def test_a_plan_says_that_the_graph_of_a_job_changed_and_writes_nothing(
     assert "udfs.yaml:6:3: warning[E490]: the new words cannot take the state of the one that runs" in said.err
     assert "+ COUNT" in said.err
     assert sorted(Path(".udfs").rglob("*")) == before
+    refused = run("apply", "--yes", code=8).err
+    assert "warning[E490]: the new words cannot take the state" in refused
+    assert "error[E490]: the new words cannot take the state" in refused
     Path("words.sql").write_text(f"{SQL}-- other\n")
     assert "E490" not in run("plan").err
     assert len(flink.alive()) == 1
@@ -130,8 +133,14 @@ def test_programs_of_a_session_cluster_are_run_by_flink_python_where_it_is_insta
     # What a plan proposes is not run on a cluster of others.
     Path("words.sql").write_text(SQL.replace("SELECT w", "SELECT COUNT(w)"))
     flink.requests.clear()
-    assert "E490" not in run("plan").err
+    told = run("plan").err
+    assert "warning[E660]: whether the new words takes the state of the one that runs is not known" in told
+    assert "the apply compares both before it stops anything" in told
     assert flink.requests == ["GET /jobs/overview"]
+    refused = run("apply", "--yes", code=8).err
+    assert "warning[E660]" in refused
+    assert "error[E490]" in refused
+    assert len(flink.alive()) == 1
 
 
 def test_without_a_flink_nothing_is_changed_for_jobs_that_could_not_be_started(

@@ -23,6 +23,7 @@ import pytest
 
 from reconciler.local.flink.cluster import find_cluster
 from reconciler.targets.flink.rest import FlinkRest
+from tests.environments import FILE, PROGRAM, write_archive
 from tests.flink.real import ENVIRONMENT, NIGHTLY
 from tests.invariants.world import Said, here
 
@@ -42,6 +43,25 @@ CREATE TEMPORARY TABLE numbers (n BIGINT) WITH ('connector' = 'datagen', 'rows-p
 CREATE TEMPORARY TABLE nothing (n BIGINT) WITH ('connector' = 'blackhole');
 INSERT INTO nothing SELECT n FROM numbers;
 """
+LASTING = "restart-strategy.type: fixed-delay, restart-strategy.fixed-delay.attempts: '100'"
+"""Options of a job that outlives its TaskManager."""
+
+HANGING = {
+    "as it plans": (
+        b"python3",
+        "README",
+        "E643",
+        ("the program's Python did not end within 180 seconds, and was ended",),
+    ),
+    "as it works": (
+        b'#!/bin/sh\ncase "$1" in -c) trap \'\' TERM INT; while :; do sleep 1; done;; esac\nexec PYTHON "$@"\n',
+        "lib/python3.11/os.py",
+        "E648",
+        ("did not run within 600 seconds", "a worker in Python that hangs shows no other sign"),
+    ),
+}
+"""Programs where an interpreter should be, what a check says of them, and what an apply does: a link that was stored as text, and a worker that never answers."""
+
 COUNTER = """\
 from pyflink.table import DataTypes
 from pyflink.table.udf import AggregateFunction, ScalarFunction, udaf, udf
@@ -181,6 +201,11 @@ class Project:
         return str(entry["id"]), int(child)
 
     @property
+    def job_manager(self) -> int:
+        """The number of the JobManager's process."""
+        return int(json.loads((self.folder / ".udfs" / "flink" / "processes.json").read_text())["jobmanager"])
+
+    @property
     def metaspace(self) -> int:
         """The bytes of it that the TaskManager uses."""
         path = f"/taskmanagers/{self.task_manager[0]}/metrics?get=Status.JVM.Memory.Metaspace.Used"
@@ -207,7 +232,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     keeper = Project(folder, "keeper")
     with at_home(folder) as patch:
         patch.setenv("UDFS_CACHE_DIR", str(folder / "cache"))
-        keeper.declare("jobs:\n  keeper: {sql: keeper.sql}\n", keeper__sql=KEEPER)
+        keeper.declare(f"jobs:\n  keeper: {{sql: keeper.sql, conf: {{{LASTING}}}}}\n", keeper__sql=KEEPER)
         told = keeper.run("apply", "--yes").err
         assert f"a Flink runs on at {keeper.rest.url} with its jobs" in told
         numbers = json.loads((folder / ".udfs" / "flink" / "processes.json").read_text())
@@ -333,6 +358,33 @@ def test_a_program_of_python_is_changed_with_its_state_and_what_it_raises_is_tol
     assert f'{project.stack}_main.py", line 10' in failed
     assert "KeyError: 'no such table'" in failed
     assert project.alive() == [job]
+
+
+@pytest.mark.parametrize("when", HANGING)
+def test_an_interpreter_that_hangs_is_stopped_by_a_check_and_beyond_it_given_up_in_time(
+    project: Project, when: str
+) -> None:
+    program, beside, code, says = HANGING[when]
+    program = program.replace(b"PYTHON", os.environ["UDFS_FLINK"].encode())
+    write_archive(project.folder / "env.zip", {"venv/bin/python": (PROGRAM, program), f"venv/{beside}": (FILE, b"")})
+    conf = "{execution.checkpointing.interval: 3 s, task.cancellation.timeout: '20000', task.cancellation.interval: '5000'}"
+    job = f"jobs:\n  NAME: {{sql: NAME.sql, functions: [mark, counted], environment: main, conf: {conf}}}\n"
+    environment = "environments:\n  main: {python: cp311, archive: env.zip}\n"
+    project.declare(environment + FUNCTIONS + job, NAME__py=COUNTER, NAME__sql=COUNTING)
+    manager, worker = project.job_manager, project.task_manager
+    refused = project.run("apply", "--yes", code=3).err
+    assert f"error[{code}]" in refused
+    failed = project.run("apply", "--yes", "--no-check", code, code=8).err
+    assert f"warning[{code}]" in failed
+    assert "error[E492]" in failed
+    assert all(text in failed for text in says), failed
+    assert project.alive() == []
+
+    project.edit(f"{project.stack}.yaml", ", environment: main", "")
+    project.run("apply", "--yes", "--no-check", code)
+    project.counts("v1-")
+    assert project.job_manager == manager
+    assert (project.task_manager == worker) == (when == "as it plans")
 
 
 @pytest.mark.parametrize("step", ["stop", "start"])

@@ -7,6 +7,7 @@ import re
 import shutil
 import stat
 import subprocess
+import sys
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -334,6 +335,18 @@ def test_what_a_broken_job_says_is_its_own_cause(bench: Workbench, name: str) ->
     assert "TaskExecutor is shutting down" not in problem.detail[-1]
 
 
+def test_a_program_that_cannot_speak_is_not_given_the_words_of_the_one_before(bench: Workbench) -> None:
+    failing = bench.job(program_text([], main=None, sql=SQL).replace("run()\n", "1 / 0\n"))
+    with pytest.raises(ServiceError) as caught:
+        bench.start(failing)
+    assert "division by zero" in caught.value.problems[0].detail[-1]
+    # That of the tests has no PyFlink.
+    with pytest.raises(ServiceError) as caught:
+        bench.start(bench.job(program_text([], main=None, sql=SQL), client=sys.executable))
+    assert "says nothing" in caught.value.problems[0].detail[-2]
+    assert "if that has no PyFlink, name an environment" in caught.value.problems[0].detail[-1]
+
+
 def test_a_worker_that_hangs_is_given_up_in_time_and_the_next_job_runs(bench: Workbench) -> None:
     """Flink ends the TaskManager with it; the next one is started by itself."""
     before = bench.engine.task_manager
@@ -345,6 +358,6 @@ def test_a_worker_that_hangs_is_given_up_in_time_and_the_next_job_runs(bench: Wo
         bench.start(replace(run, program=replace(run.program, configuration=short)), start=40, end=240)
     [problem] = caught.value.problems
     assert problem.code == "E492"
-    assert "within 40 seconds" in "\n".join(problem.detail)
+    assert "did not run within 40 seconds" in "\n".join(problem.detail)
     bench.start(sql_job(bench, SQL, NEAR.replace("BODY", "pass")))
     assert bench.engine.task_manager != before

@@ -34,7 +34,7 @@ from reconciler.local.flink.configuration import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from reconciler.local.flink.distribution import FlinkDistribution
 
@@ -218,6 +218,36 @@ def end_leftovers(store: Path) -> list[str]:
     for name in (_NUMBERS, _LEFT):
         (store / name).unlink(missing_ok=True)
     return sorted(ours)
+
+
+def end_planners(store: Path) -> int:
+    """
+    End the processes that a JobManager over this store has started, and return how many there were.
+
+    Those are the Pythons that plan programs. While one hangs, the JobManager waits for it, and plans no other.
+    """
+    store = store.absolute()
+    try:
+        number = int(json.loads(read_input(store / _NUMBERS, SETTING))["jobmanager"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
+    if not _is_ours(number, store):
+        return 0
+    # Each before its parent: what a shell has started would outlive it.
+    planners = [*_descendants(number)][::-1]
+    for planner in planners:
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(planner, signal.SIGKILL)
+    return len(planners)
+
+
+def _descendants(number: int) -> Iterator[int]:
+    for task in Path(f"/proc/{number}/task").glob("*"):
+        with suppress(OSError, ValueError):
+            children = [*map(int, Path(f"{task}/children").read_text("ascii").split())]
+            for child in children:
+                yield child
+                yield from _descendants(child)
 
 
 def _is_ours(number: int, store: Path) -> bool:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from reconciler.targets.flink.head import SIGNATURE
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -28,7 +30,7 @@ _OF_WORKER = re.compile(r'File "(?:[^"]*/)?(?:apache_beam/|pyflink/fn_execution/
 
 def find_cause(text: str) -> tuple[str, ...]:
     """Return the lines of a stack of exceptions that say why: the last traceback of Python, or the last exception."""
-    lines = text.splitlines()
+    lines = [line for line in text.splitlines() if not line.startswith(SIGNATURE)]
     starts = [number for number, line in enumerate(lines) if _TRACEBACK in line]
     if starts:
         return _traceback(lines[starts[-1] :])

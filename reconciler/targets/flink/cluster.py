@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from reconciler.targets.flink.rest import FlinkRest
@@ -128,7 +128,7 @@ class OwnCluster:
 
                 cluster = start_cluster(self._distribution, self.store, self.environment)
                 cluster.leave_running()
-                rest = self._rest = FlinkRest(cluster.url)
+                rest = self._rest = self._way_to(cluster.url)
             return rest
 
     def trial_rest(self) -> FlinkRest | None:
@@ -159,5 +159,10 @@ class OwnCluster:
                 from reconciler.local.flink.cluster import find_cluster
 
                 url = find_cluster(self.store)
-                self._rest = FlinkRest(url) if url else None
+                self._rest = self._way_to(url) if url else None
             return self._rest
+
+    def _way_to(self, url: str) -> FlinkRest:
+        from reconciler.local.flink.cluster import end_planners
+
+        return FlinkRest(url, end_planning=partial(end_planners, self.store))

@@ -3,7 +3,7 @@ Head of a job: the program that Flink is given, which registers the manifest's f
 
 Functions are registered in every table environment that a ``main:`` creates, as temporary system functions: they have no database, hide built-in ones of
 their name and end with the program. A failure of planning is handed to Java with its traceback, as Flink itself says only *Python process exits with
-code: 1* [run on 1.20.5]. Pure.
+code: 1* [run on 1.20.5]. Flink keeps such a text until the next program hands it one, so each is signed with the path of its program. Pure.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from reconciler.targets.flink.statements import SqlStatement
 
 Language: TypeAlias = Literal["PYTHON", "JAVA"]
+
+SIGNATURE = "said by "
+"""Begins the last line of what a program says; its path follows."""
 
 FILES_FOLDER = "usrlib"
 """Where the workers of Apache's engine have the files of a job, beside its archives."""
@@ -94,8 +97,9 @@ def say(text):
     java = get_gateway().jvm
     flink = java.org.apache.flink
     failed = flink.runtime.clusterframework.ApplicationStatus.FAILED
+    signed = text + "\\nsaid by " + __file__
     error = flink.client.deployment.application.UnsuccessfulExecutionException(
-        flink.api.common.JobID(), failed, text, None
+        flink.api.common.JobID(), failed, signed, None
     )
     flink.client.python.PythonEnvUtils.setPythonException(error)
 

@@ -13,11 +13,15 @@ from typing import TYPE_CHECKING, Any
 from reconciler.base.errors import ServiceError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from reconciler.targets.flink.rest import FlinkRest
 
 ENDED = frozenset({"FINISHED", "FAILED", "CANCELED"})
 _RUNS = frozenset({"RUNNING", "FINISHED"})
 _FAILS = frozenset({"FAILED", "FAILING", "CANCELED", "CANCELLING", "RESTARTING"})
+_NAME = 60
+_SILENT = "a worker in Python that hangs shows no other sign"
 _BETWEEN = 2.0
 """Seconds between two checkpoints that are asked for."""
 
@@ -47,17 +51,15 @@ class Health:
 
 def wait_for_health(rest: FlinkRest, job: str, seconds: float) -> Health:
     """Return once a job is healthy, has finished, fails, or time is over."""
-    limit, asked = rest.clock() + seconds, float("-inf")
+    limit, asked, lacks = rest.clock() + seconds, float("-inf"), ""
     while rest.clock() < limit:
         answer = rest.find(job)
         if answer is None:
             return Health(False, ("the cluster does not know the job any more",))
-        state = str(answer["state"])
-        if state == "FINISHED":
-            return Health(True)
-        if state in _FAILS or has_restarted(answer):
-            return Health(False, rest.why_failed(job) or (f"the job is {state}",))
-        if state == "RUNNING" and all(vertex["status"] in _RUNS for vertex in answer["vertices"]):
+        if (verdict := _judge(rest, job, answer)) is not None:
+            return verdict
+        lacks = _find_lack(answer)
+        if answer["state"] == "RUNNING" and not lacks:
             checkpoints = {} if is_batch(answer) else rest.checkpoints(job)
             if is_batch(answer) or checkpoints["completed"]:
                 return Health(True)
@@ -66,7 +68,32 @@ def wait_for_health(rest: FlinkRest, job: str, seconds: float) -> Health:
                 asked = rest.clock()
                 rest.trigger_checkpoint(job)
         rest.pause(0.5)
-    return Health(False, (*rest.why_failed(job), f"it completed no checkpoint within {seconds:g} seconds"))
+    within = f"within {seconds:g} seconds"
+    why = rest.why_failed(job)
+    silent = () if why else (_SILENT,)
+    return Health(
+        False, (*why, f"it did not run {within}: {lacks}" if lacks else f"it completed no checkpoint {within}", *silent)
+    )
+
+
+def _judge(rest: FlinkRest, job: str, answer: Mapping[str, Any]) -> Health | None:
+    """Return what a job came to by a cluster's answer about it; None while that is open."""
+    state = str(answer["state"])
+    if state == "FINISHED":
+        return Health(True)
+    if state in _FAILS or has_restarted(answer):
+        return Health(False, rest.why_failed(job) or (f"the job is {state}",))
+    return None
+
+
+def _find_lack(answer: Mapping[str, Any]) -> str:
+    """Return the first part of a job that does not run, and what it is instead; nothing if all do."""
+    return next((_say(vertex) for vertex in answer["vertices"] if vertex["status"] not in _RUNS), "")
+
+
+def _say(vertex: Mapping[str, Any]) -> str:
+    name = str(vertex["name"])
+    return f"{name[:_NAME]}{'…' if name[_NAME:] else ''} is {vertex['status']}"
 
 
 def end_job(rest: FlinkRest, job: str, seconds: float) -> None:
@@ -81,7 +108,7 @@ def end_job(rest: FlinkRest, job: str, seconds: float) -> None:
         raise ServiceError("E494", message, hint=hint)
 
 
-def has_restarted(answer: dict[str, Any]) -> bool:
+def has_restarted(answer: Mapping[str, Any]) -> bool:
     """Say whether a job was restarted since it was submitted."""
     return bool(answer.get("timestamps", {}).get("RESTARTING"))
 

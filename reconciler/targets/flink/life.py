@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 import msgspec
 
 from reconciler.base.errors import ServiceError
+from reconciler.base.hints import spell
 from reconciler.targets.flink.graphs import find_changes, has_python_state
 from reconciler.targets.flink.health import (
     ENDED,
@@ -318,10 +319,11 @@ def _is_healthy(rest: FlinkRest, answer: dict[str, Any]) -> bool:
 
 
 def _lines_of(error: ServiceError) -> tuple[str, ...]:
-    """Return what an answer of Flink's says, its last line last and without the request that it answers."""
+    """Return what an answer of Flink's says, its last line last and without the request that it answers, and what there is to do about it."""
     return (
         *(line for problem in error.problems for line in problem.detail),
         str(error).partition(": ")[2] or str(error),
+        *(spell(problem.hint) for problem in error.problems if problem.hint),
     )
 
 

@@ -255,6 +255,17 @@ def _function_differences(new: RegisteredFunction, old: RegisteredFunction) -> l
     return [Difference(*pair) for pair in pairs if pair[1] != pair[2]]
 
 
+def _function_effect(new: RegisteredFunction | None, old: RegisteredFunction) -> str:
+    """Return that the file of a function changed, where it is else what it was."""
+    if (
+        new is None
+        or new.file == old.file
+        or new._replace(file=plain_name(new.file)) != old._replace(file=plain_name(old.file))
+    ):
+        return ""
+    return f"{plain_name(old.file)} changed"
+
+
 FUNCTION = Kind[RegisteredFunction](
     name="function",
     key=registration_key,
@@ -269,6 +280,7 @@ FUNCTION = Kind[RegisteredFunction](
         ("file", _file_text(function.file)),
     ),
     brief=lambda function: f"{function.path} of {plain_name(function.file)}",
+    effect=_function_effect,
     needs=lambda function: (file_key(function.file),),
     rank=1,
     write_mark=text_of_mark,

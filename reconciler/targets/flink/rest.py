@@ -9,6 +9,7 @@ JobManager's, where the planning Python runs.
 from __future__ import annotations
 
 import io
+import re
 import threading
 import time
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from reconciler.base.errors import ServiceError
 from reconciler.base.inputs import SHIPPED, open_input
 from reconciler.targets.flink.causes import choose_cause, find_cause
 from reconciler.targets.flink.graphs import JobGraph, read_graph
+from reconciler.targets.flink.head import SIGNATURE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -45,6 +47,8 @@ _TURN = 600
 _BUSY = "PythonEnvUtils.setGatewayServer"
 """Where a second program fails that is planned beside another one in the same JobManager, with no word about it."""
 
+_HANGING = "a Python that hangs is in the way of every other program: end it where the JobManager runs"
+_SIGNED = re.compile(rf"^{SIGNATURE}(.+)$", re.MULTILINE)
 _SILENT = "Python process exits with code"
 _WITHOUT_PYFLINK = (
     "the JobManager's log has what its Python said; if that has no PyFlink, name an environment at the job"
@@ -97,6 +101,9 @@ class FlinkRest:
     _planning: threading.Lock = field(default_factory=threading.Lock, repr=False)
     driver_jar: Path | None = None
     """``flink-python`` of the cluster's version, for one that has it not in its class path."""
+
+    end_planning: Callable[[], int] | None = None
+    """Ends the Pythons that plan programs, and returns how many; None where they are not this machine's to end."""
 
     def overview(self) -> dict[str, Any]:
         """Return what there is: version, TaskManagers, slots, numbers of jobs."""
@@ -236,9 +243,21 @@ class FlinkRest:
                 try:
                     return self._send("POST", path, json=body)
                 except ServiceError as error:
-                    if error.service_code != _BUSY or self.clock() > limit:
+                    if isinstance(error.__cause__, requests.ReadTimeout):
+                        raise self._hung() from error
+                    if error.service_code != _BUSY or (self.clock() > limit and not self._end_planning()):
                         raise
                 self.pause(2)
+
+    def _hung(self) -> ServiceError:
+        """Return the error for a program whose planning does not end; where that is possible it is ended, as the JobManager plans no other meanwhile."""
+        message = f"Flink at {self.url} plans in vain: the program's Python did not end within {_TIMEOUT[1]} seconds"
+        if self._end_planning():
+            return ServiceError("E669", f"{message}, and was ended")
+        return ServiceError("E669", message, hint=_HANGING, outcome="unknown")
+
+    def _end_planning(self) -> bool:
+        return self.end_planning is not None and self.end_planning() > 0
 
     def _wait(self, look: Callable[[], str], is_over: Callable[[str], bool], seconds: float) -> str:
         limit = self.clock() + seconds
@@ -263,16 +282,29 @@ class FlinkRest:
             raise ServiceError("E669", message, status=answer.status_code) from error
         if answer.status_code >= 400:
             texts = document.get("errors", []) if isinstance(document, dict) else []
-            text = "\n".join(map(str, texts))
+            text = _own_words("\n".join(map(str, texts)), body)
             if _BUSY in text:
                 message = f"Flink at {self.url} plans another program in Python"
-                raise ServiceError("E669", message, status=answer.status_code, service_code=_BUSY, outcome="safe")
+                raise ServiceError(
+                    *("E669", message), hint=_HANGING, status=answer.status_code, service_code=_BUSY, outcome="safe"
+                )
             cause = find_cause(text) or ("it does not say why",)
             message = f"Flink refuses {method} {path.partition('?')[0]}: {cause[-1]}"
             # The program says why it fails, so what says nothing did not get as far [run].
             hint = _WITHOUT_PYFLINK if _SILENT in text else None
             raise ServiceError("E669", message, status=answer.status_code, hint=hint, detail=cause[:-1][-_SHOWN:])
         return document
+
+
+def _own_words(text: str, body: Mapping[str, Any]) -> str:
+    """
+    Return what an answer says of the program that was sent.
+
+    Flink repeats an earlier program's words where this one has said nothing, as they are signed.
+    """
+    match = _SIGNED.search(text)
+    is_own = match is None or match[1] in body.get("json", {}).get("programArgsList", ())[1:2]
+    return text if is_own else f"{_SILENT} other than 0, and says nothing"
 
 
 def _body(program: PythonProgram) -> dict[str, Any]:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import yaml
 
 from reconciler.base.errors import ServiceError, UsageError
-from reconciler.local.flink.cluster import end_leftovers
+from reconciler.local.flink.cluster import end_leftovers, end_planners
 from reconciler.local.flink.configuration import MemorySizes, configuration_text, java_options, process_environment
 from reconciler.local.flink.distribution import find_distribution
 from reconciler.targets.flink.causes import choose_cause, find_cause
@@ -166,6 +170,40 @@ def test_a_program_waits_for_its_turn_while_the_cluster_plans_another() -> None:
     assert len(wire.sent) == 2
 
 
+SAID = "Caused by: org.apache.flink.UnsuccessfulExecutionException: Traceback (most recent call last):\nKeyError: 'w'\nsaid by {}\n\tat org.apache.flink.A.b(C.java:1)"
+
+
+@pytest.mark.parametrize(
+    ("speaker", "said"),
+    [("/m.py", "KeyError: 'w'"), ("/other.py", "Python process exits with code other than 0, and says nothing")],
+)
+def test_words_of_an_earlier_program_are_not_taken_for_those_of_this_one(speaker: str, said: str) -> None:
+    flink, _ = rest(Answer(500, {"errors": ["Internal server error.", SAID.format(speaker)]}))
+    with pytest.raises(ServiceError) as caught:
+        flink.run("d.jar", PythonProgram("/m.py"))
+    [problem] = caught.value.problems
+    assert problem.message == f"Flink refuses POST /jars/d.jar/run: {said}"
+    assert "said by" not in "".join(problem.detail)
+    assert (problem.hint is None) == (speaker == "/m.py")
+
+
+class Silence:
+    """Never answers."""
+
+    def request(self, method: str, url: str, **options: Any) -> Answer:
+        raise requests.ReadTimeout
+
+
+@pytest.mark.parametrize("ended", [None, 0, 2])
+def test_a_program_whose_planning_hangs_is_given_up_and_ended_where_that_can_be(ended: int | None) -> None:
+    flink = FlinkRest("http://flink", session=Silence())  # type: ignore[arg-type]
+    flink.end_planning = None if ended is None else lambda: ended
+    with pytest.raises(ServiceError, match="the program's Python did not end within 180 seconds") as caught:
+        flink.run("d.jar", PythonProgram("/m.py"))
+    assert caught.value.outcome == ("final" if ended else "unknown")
+    assert ("and was ended" in str(caught.value)) == bool(ended)
+
+
 def test_a_job_that_took_no_savepoint_is_told_with_flinks_cause() -> None:
     failed = {"status": {"id": "COMPLETED"}, "operation": {"failure-cause": {"stack-trace": WITHOUT}}}
     flink, _ = rest(
@@ -288,3 +326,18 @@ def test_without_java_that_is_told(tmp_path: Path) -> None:
 def test_a_number_that_is_not_ours_is_left_alone(tmp_path: Path, text: str) -> None:
     (tmp_path / "processes.json").write_text(text)
     assert end_leftovers(tmp_path) == []
+
+
+def test_what_a_job_manager_started_is_ended_with_all_that_it_started_and_nothing_else(tmp_path: Path) -> None:
+    parent = "import subprocess, sys; print(subprocess.Popen(['/bin/sh', '-c', 'sleep 600; true']).wait(), flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", parent, str(tmp_path / "conf")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as manager:
+        (tmp_path / "processes.json").write_text(json.dumps({"jobmanager": manager.pid}))
+        while (ended := end_planners(tmp_path)) == 0:
+            assert manager.poll() is None
+        assert ended in {1, 2}
+        assert manager.stdout is not None
+        assert manager.stdout.readline() == f"{-signal.SIGKILL}\n"
+        assert end_planners(tmp_path) == 0
+        manager.communicate("")
+    assert end_planners(tmp_path) == 0
