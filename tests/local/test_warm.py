@@ -166,6 +166,12 @@ def test_no_function_can_change_the_code_of_another(functions: Functions) -> Non
         assert "PermissionError" in functions.outcome(job, cache)[0]
 
 
+def test_a_function_with_less_memory_imports_by_itself(functions: Functions) -> None:
+    cache = functions.warm_cache()
+    call = session(functions.runner.interpreter, functions.job(PROCESS), shared=cache, memory=1 << 30).call([()])
+    assert list(call) == ["True"]
+
+
 def test_what_takes_too_long_is_ended(functions: Functions) -> None:
     cache = functions.warm_cache()
     seconds = "97" + functions.runner.runtime[2:]  # no other process of this machine sleeps as long

@@ -81,7 +81,7 @@ def session(
         packages, folders = root / "packages", WorkerFolders(layout.cwd, layout.tmp, root / "progress")
         absent = _link_distributions(interpreter, job, packages)
         is_isolated = bool(layout.native) if job.isolated is None else job.isolated
-        cache = shared if is_isolated else None
+        cache = shared if is_isolated and not memory else None  # what is imported already takes none that is limited
         worker = _start_worker(interpreter, job, folders, cache, cancelled)
         new_session = Session(worker, job.class_path, layout.native, timeout, cancelled, temporary)
         new_session.absent = absent
