@@ -20,7 +20,7 @@ from reconciler.cli.support.diagnosis import Diagnosis
 from reconciler.cli.support.interpreter import find_root_of, python_standing_for, variable_of
 from reconciler.cli.support.options import Options, command, handover_options, manifest_options
 from reconciler.cli.support.output import Result
-from reconciler.cli.support.project import cache_folder, open_manifest
+from reconciler.cli.support.project import cache_folder, open_manifest, user_cache
 from reconciler.cli.support.secrecy import HINT, describe_barrier, secret_names
 from reconciler.local.runner import (
     SERVICE_ABI,
@@ -74,6 +74,8 @@ def doctor(options: Options, trust: bool, environment: str | None, branch: str) 
         *_packaging(),
         *_interpreters(equipment, manifest),
         *_pythons(equipment, manifest),
+        *_environments(options, manifest),
+        *_tools(options, manifest),
         *_project(options, manifest),
     ]
     code = 0 if all(finding.ok is not False for finding in findings) else 1
@@ -161,6 +163,24 @@ def _pythons(equipment: Sequence[Equipment], manifest: Loaded | UdfsError) -> It
         else:
             hint = f"uv python install {version}\nor name one you have: {variable_of(runtime)}=/path/to/python{version}"
             yield Diagnosis(False, runtime.tag, f"no CPython {version}", hint)
+
+
+def _environments(options: Options, manifest: Loaded | UdfsError) -> Iterator[Diagnosis]:
+    """Say where the interpreter of each environment comes from, and what keeps it from being packed."""
+    if isinstance(manifest, UdfsError) or not manifest.manifest.environments:
+        return
+    from reconciler.packages.environment.sources import describe_interpreter
+
+    for name, environment in manifest.manifest.environments.items():
+        source = describe_interpreter(environment, manifest.runtimes[environment.python], options.env, user_cache())
+        yield Diagnosis(source.is_ready, f"environment {name}", source.text, source.hint)
+
+
+def _tools(options: Options, manifest: Loaded | UdfsError) -> Iterator[Diagnosis]:
+    """Say what else the target of a manifest needs here."""
+    if not isinstance(manifest, UdfsError):
+        for tool in adapter_of(manifest).find_tools(manifest, options.env):
+            yield Diagnosis(tool.is_there, tool.name, tool.text, tool.hint)
 
 
 def _sandbox(interpreter: Interpreter) -> Iterator[Diagnosis]:

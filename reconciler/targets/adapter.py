@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         RemoteTests,
         RowCalls,
         StarterFiles,
+        Tool,
     )
 
 
@@ -104,6 +105,10 @@ class Adapter(Protocol):
         from reconciler.targets.powers import Equipment
 
         return Equipment()
+
+    def find_tools(self, loaded: Loaded, env: Mapping[str, str]) -> Iterable[Tool]:
+        """Return what the target of a manifest needs on this machine beside that, there or not."""
+        return ()
 
     @property
     def starter(self) -> StarterFiles | None:

@@ -62,6 +62,18 @@ class Equipment:
 
 
 @dataclass(frozen=True)
+class Tool:
+    """Something that the target of a manifest needs on this machine."""
+
+    name: str
+    is_there: bool
+    text: str
+    """Which it is, or what is missing."""
+
+    hint: str = ""
+
+
+@dataclass(frozen=True)
 class StarterFiles:
     """A first manifest, with a function that works."""
 

@@ -7,7 +7,6 @@ What is built here is checked by the same reading as what somebody else has pack
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import PackageError, Problem
@@ -16,7 +15,6 @@ from reconciler.packages.artifacts import Artifacts, PackedEnvironment
 from reconciler.packages.environment.assembly import PROGRAM, Ingredients, assemble
 from reconciler.packages.environment.contents import read_environment
 from reconciler.packages.environment.findings import WorkerSpec, find_environment_faults, find_size_note
-from reconciler.packages.environment.prefix import find_prefix
 from reconciler.packages.fetch.cache import read_file
 from reconciler.packages.inspect.gate import Part, missing_libraries
 from reconciler.packages.judged import Judged, is_wrong, judge, problem_of
@@ -24,6 +22,7 @@ from reconciler.packages.pack.archives import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from reconciler.manifest.load import Loaded
     from reconciler.manifest.model import WorkerEnvironment
@@ -112,26 +111,19 @@ def _archive(name: str, loaded: Loaded, cache: Cache, supply: Supply | None, whe
 
 def _prefix(environment: WorkerEnvironment, loaded: Loaded, supply: Supply | None) -> Prefix:
     runtime = loaded.runtimes[environment.python]
-    if environment.interpreter is not None:
-        prefix = find_prefix(Path(environment.interpreter))
-    elif environment.builder is not None:
+
+    def copy_from_image() -> Path:
         from reconciler.packages.environment.containers import interpreter_of_image
 
         assert supply is not None  # what is built has packages, and they a workshop
         assert supply.workshop is not None
-        prefix = find_prefix(interpreter_of_image(runtime, supply.workshop.env, supply.cache, supply.workshop.tools))
-    else:
-        from reconciler.packages.lock.workshop import find_interpreter
+        return interpreter_of_image(runtime, supply.workshop.env, supply.cache, supply.workshop.tools)
 
-        env: Mapping[str, str] = supply.workshop.env if supply is not None and supply.workshop is not None else {}
-        prefix = find_prefix(find_interpreter(env, runtime).resolve())
-    if prefix.version != runtime.python_version:
-        version = ".".join(map(str, prefix.version))
-        hint = f"name the folder of a {runtime.name}"
-        raise PackageError(
-            "E661", f"'{prefix.folder}' is CPython {version}, and the environment's Python {runtime.tag}", hint=hint
-        )
-    return prefix
+    # Locks and containers are for what is built alone.
+    from reconciler.packages.environment.sources import locate_prefix
+
+    env: Mapping[str, str] = supply.workshop.env if supply is not None and supply.workshop is not None else {}
+    return locate_prefix(environment, runtime, env, copy_from_image)
 
 
 def _judge_archive(

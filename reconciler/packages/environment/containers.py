@@ -49,13 +49,17 @@ def copy_command(engine: str, image: str, architecture: str, runtime: Runtime) -
     ]
 
 
+def image_folder(runtime: Runtime, cache: Cache) -> Path:
+    """Return the folder that has a manylinux image's CPython for a runtime once it was copied."""
+    image = image_of(runtime)[0].replace("/", "_").replace(":", "_")
+    return cache.root / "interpreters" / image / f"{runtime.interpreter}-{runtime.abi}"
+
+
 def interpreter_of_image(runtime: Runtime, env: Mapping[str, str], cache: Cache, tools: Tools) -> Path:
     """Return the folder of a manylinux image's CPython for a runtime, from the cache or copied out of a container now."""
     image, architecture = image_of(runtime)
     label = f"the interpreter of {runtime.label}"
-    folder = (
-        cache.root / "interpreters" / image.replace("/", "_").replace(":", "_") / f"{runtime.interpreter}-{runtime.abi}"
-    )
+    folder = image_folder(runtime, cache)
     if (folder / "lib").is_dir():
         return folder
     engine = find_engine(env, label)

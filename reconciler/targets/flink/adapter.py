@@ -16,7 +16,7 @@ from reconciler.targets.flink.objects import CATALOG
 from reconciler.targets.flink.service_ends import check_service
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from datetime import date
     from pathlib import Path
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from reconciler.manifest.load import Loaded
     from reconciler.packages.artifacts import Artifacts
     from reconciler.targets.adapter import Access
-    from reconciler.targets.powers import ClusterCalls, EmbeddedService, Equipment, Foresight, LocalRuntime
+    from reconciler.targets.powers import ClusterCalls, EmbeddedService, Equipment, Foresight, LocalRuntime, Tool
 
 
 class FlinkAdapter(Adapter):
@@ -78,6 +78,13 @@ class FlinkAdapter(Adapter):
         from reconciler.targets.powers import Equipment
 
         return Equipment(without_credentials="a Flink of one's own and a session cluster take none")
+
+    def find_tools(self, loaded: Loaded, env: Mapping[str, str]) -> Iterator[Tool]:
+        from reconciler.targets.flink.embedded import find_own_flink
+
+        assert isinstance(loaded.target, FlinkTarget)
+        if loaded.target.endpoint == "local" and flink_manifest(loaded).jobs:
+            yield find_own_flink(loaded, env)
 
     @property
     def local_runtime(self) -> LocalRuntime:

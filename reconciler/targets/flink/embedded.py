@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reconciler.base.errors import UsageError
+from reconciler.base.hints import spell
 from reconciler.local.flink.cluster import find_left_cluster, start_cluster
 from reconciler.local.flink.distribution import find_distribution
 from reconciler.targets.flink.engines import USUAL, parse_engine
 from reconciler.targets.flink.manifest import Target as FlinkTarget
 from reconciler.targets.flink.manifest import flink_manifest
 from reconciler.targets.flink.vendor.embedded import SWITCHES, start_realtime_compute
+from reconciler.targets.powers import Tool
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +23,17 @@ if TYPE_CHECKING:
     from reconciler.manifest.load import Loaded
 
 _LOOPBACK = ("127.0.0.1", "localhost")
+
+
+def find_own_flink(loaded: Loaded, env: Mapping[str, str]) -> Tool:
+    """Return the Flink that `endpoint: local` of a manifest runs, or what is missing for it."""
+    try:
+        distribution = find_distribution(env, flink_manifest(loaded).flink_engine.version)
+    except UsageError as error:
+        problem = error.problems[0]
+        return Tool("flink", False, f"{problem.code} {problem.message}", spell(problem.hint))
+    text = f"Flink {distribution.version} of {distribution.python}, by {distribution.java}"
+    return Tool("flink", True, text)
 
 
 class LocalFlink:

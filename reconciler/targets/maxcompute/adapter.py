@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         RemoteTests,
         RowCalls,
         StarterFiles,
+        Tool,
     )
 
 
@@ -88,6 +89,9 @@ class MaxComputeAdapter:
     def check_contents(
         self, loaded: Loaded, artifacts: Artifacts, inspections: Path, day: date | None
     ) -> Iterable[Problem]:
+        return ()
+
+    def find_tools(self, loaded: Loaded, env: Mapping[str, str]) -> Iterable[Tool]:
         return ()
 
     # A plan needs none of the following, so each is imported when a command asks for it.
