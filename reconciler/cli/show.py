@@ -65,11 +65,11 @@ def _noun(manifest: Loaded) -> str:
 def not_deployed(function: str, manifest: Loaded) -> UsageError:
     """Return the error for a function that is not in the project."""
     noun = _noun(manifest)
-    declared = {name.lower(): name for name in manifest.manifest.functions}
+    declared = list(manifest.manifest.leading)
     project = planning.plan_destination(manifest)
-    if function.lower() in declared:
+    if function.lower() in map(str.lower, declared):
         return UsageError("E703", f"{noun} '{function}' is not in {project}", hint=Command("apply"))
-    hint = did_you_mean(function, manifest.manifest.functions) or (Command("show"), " lists the deployed ones")
+    hint = did_you_mean(function, declared) or (Command("show"), " lists the deployed ones")
     return UsageError("E703", f"there is no {noun} {quote(function)} in {project} or in the manifest", hint=hint)
 
 

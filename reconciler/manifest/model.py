@@ -682,6 +682,11 @@ class Manifest(Section, frozen=True, kw_only=True):
         return {}
 
     @property
+    def leading(self) -> Iterable[str]:
+        """Names of what carries the rest: of functions, and of jobs where there are any."""
+        return self.functions
+
+    @property
     def tests(self) -> Mapping[str, Sequence[Test]]:
         """Those of each function."""
         return {name: function.tests for name, function in self.functions.items()}

@@ -34,7 +34,7 @@ from reconciler.targets.adapter import Adapter
 from tests.seam.tagged_store import Tagged, TaggedEntries
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from reconciler.core.diff import Change
@@ -507,6 +507,10 @@ class Manifest(model.Manifest, frozen=True, kw_only=True):
     resources: Annotated[dict[str, model.Resource], NULL_IS_EMPTY] = msgspec.field(default_factory=dict)
     cards: Annotated[dict[str, CardEntry], NULL_IS_EMPTY] = msgspec.field(default_factory=dict)
     ignore: Annotated[list[Ignored], NULL_IS_EMPTY] = msgspec.field(default_factory=list)
+
+    @property
+    def leading(self) -> Iterable[str]:
+        return self.cards
 
 
 DIALECT = Dialect(

@@ -195,4 +195,11 @@ def test_what_there_is_is_shown_and_what_is_not_is_named(stand: Stand) -> None:
     shown = stand.run("show").out
     assert stand.manifest.edited in shown
     assert stand.manifest.removable in shown
-    assert "error[E703]" in stand.run("show", "nothing-of-that-name", code=3).err
+    assert "or in the manifest" in stand.run("show", "nothing-of-that-name", code=3).err
+
+
+def test_what_the_manifest_has_and_nobody_applied_is_said_to_be_applied_next(stand: Stand) -> None:
+    refused = stand.run("show", stand.manifest.edited, code=3).err
+    assert "error[E703]" in refused
+    assert "or in the manifest" not in refused
+    assert "udfs apply" in refused

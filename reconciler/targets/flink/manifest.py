@@ -23,7 +23,7 @@ from reconciler.targets.flink.engines import JARS, SERVICE, USUAL, FlinkEngine, 
 from reconciler.targets.flink.sections import FlinkJob, JobFunction, JobPackage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from reconciler.manifest.load import Loaded
 
@@ -239,6 +239,10 @@ class Manifest(model.Manifest, frozen=True, kw_only=True):
             environment = self.environments.get(job.environment)
             return environment.python if environment else None
         return self.archived[package].python or self.flink_engine.python
+
+    @property
+    def leading(self) -> Iterable[str]:
+        return [*self.registered, *self.jobs]
 
     @property
     def other_uses(self) -> Iterator[tuple[str, str]]:
