@@ -10,7 +10,7 @@ from reconciler.base.errors import UsageError
 from reconciler.local.flink.cluster import start_cluster
 from reconciler.local.flink.distribution import find_distribution
 from reconciler.targets.flink.rest import FlinkRest
-from tests.flink.real import ENVIRONMENT, Engine
+from tests.flink.real import ENVIRONMENT, VERSION, Engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     try:
-        distribution = find_distribution(ENVIRONMENT, (1, 20))
+        distribution = find_distribution(ENVIRONMENT, VERSION)
     except UsageError as error:
         pytest.skip(str(error))
     cluster = start_cluster(distribution, tmp_path_factory.mktemp("flink"), ENVIRONMENT)

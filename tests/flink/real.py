@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,8 +12,6 @@ import pytest
 from reconciler.targets.flink.rest import FlinkRest, PythonProgram
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from reconciler.local.flink.cluster import FlinkCluster
     from reconciler.local.flink.distribution import FlinkDistribution
 
@@ -23,6 +22,19 @@ NIGHTLY = pytest.mark.skipif(
 
 # Read while tests are collected: each test starts without the user's variables.
 ENVIRONMENT = {name: os.environ[name] for name in ("PATH", "JAVA_HOME", "UDFS_FLINK") if name in os.environ}
+
+
+def _version() -> tuple[int, int]:
+    """Return the version of the Flink that is to be tried."""
+    packages = Path(ENVIRONMENT.get("UDFS_FLINK", "")).parents[1] if "UDFS_FLINK" in ENVIRONMENT else Path("nowhere")
+    for folder in packages.glob("lib/python*/site-packages/apache_flink-*.dist-info"):
+        major, minor = folder.name.split("-")[1].split(".")[:2]
+        return int(major), int(minor)
+    return 1, 20
+
+
+VERSION = _version()
+ENGINE = "flink-{}.{}".format(*VERSION)
 
 MAIN = """\
 import sys

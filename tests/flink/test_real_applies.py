@@ -24,7 +24,7 @@ import pytest
 from reconciler.local.flink.cluster import find_cluster
 from reconciler.targets.flink.rest import FlinkRest
 from tests.environments import FILE, PROGRAM, write_archive
-from tests.flink.real import ENVIRONMENT, NIGHTLY
+from tests.flink.real import ENGINE, ENVIRONMENT, NIGHTLY
 from tests.invariants.world import Said, here
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ MANIFEST = """\
 stack: {stack}
 target: {{kind: flink}}
 targets:
-  local: {{endpoint: local, engine: flink-1.20}}
+  local: {{endpoint: local, engine: {ENGINE}}}
 """
 KEEPER = """\
 CREATE TEMPORARY TABLE numbers (n BIGINT) WITH ('connector' = 'datagen', 'rows-per-second' = '1');
@@ -133,7 +133,7 @@ class Project:
 
     @property
     def head(self) -> str:
-        return MANIFEST.format(stack=self.stack)
+        return MANIFEST.format(stack=self.stack, ENGINE=ENGINE)
 
     @property
     def rest(self) -> FlinkRest:

@@ -13,7 +13,7 @@ from reconciler.base.errors import UsageError
 from reconciler.local.flink.cluster import start_cluster
 from reconciler.local.flink.distribution import find_distribution
 from reconciler.targets.flink import trial_rows
-from tests.flink.real import ENVIRONMENT, NIGHTLY
+from tests.flink.real import ENGINE, ENVIRONMENT, NIGHTLY, VERSION
 from tests.invariants.world import Said, here
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ MANIFEST = """\
 stack: trial
 target: {{kind: flink}}
 targets:
-  local: {{endpoint: local, engine: flink-1.20}}
-  stage: {{endpoint: "{url}", engine: flink-1.20, files: "{files}"}}
+  local: {{endpoint: local, engine: {ENGINE}}}
+  stage: {{endpoint: "{url}", engine: {ENGINE}, files: "{files}"}}
 functions:
   joined: {{source: udfs.py, class: joined}}
   letters: {{source: udfs.py, class: letters}}
@@ -61,7 +61,7 @@ ROWS = 2_000
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[FlinkCluster]:
     try:
-        distribution = find_distribution(ENVIRONMENT, (1, 20))
+        distribution = find_distribution(ENVIRONMENT, VERSION)
     except UsageError as error:
         pytest.skip(str(error))
     # A job without an environment is planned and run by the `python` of the cluster.
@@ -88,7 +88,7 @@ def test_a_file_gives_the_same_results_here_and_on_a_cluster_of_two(
     monkeypatch.setattr(trial_rows, "_LINES", 100)  # so that there is something to share
     Path("shared").mkdir()
     Path("udfs.py").write_text(FUNCTIONS)
-    Path("udfs.yaml").write_text(MANIFEST.format(url=cluster.url, files=Path("shared").absolute()))
+    Path("udfs.yaml").write_text(MANIFEST.format(ENGINE=ENGINE, url=cluster.url, files=Path("shared").absolute()))
     table = pa.table({"n": range(ROWS), "w": [f"w{number % 7}" for number in range(ROWS)]})
     pa.parquet.write_table(table, "rows.parquet")
     expected = [f"w{number % 7} {number}" for number in range(ROWS)]
