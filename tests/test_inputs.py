@@ -64,6 +64,7 @@ READS = {
     "local/sandbox/memory.py: (self.folder / ('memory.events' if self.is_unified else 'memory.oom_control')).read_text('ascii')": DESCRIPTOR,
     "local/sandbox/memory.py: Path('/proc/self/cgroup').read_text('ascii', 'replace')": DESCRIPTOR,
     "local/sandbox/memory.py: path.read_text('ascii')": DESCRIPTOR,
+    "local/sandbox/process.py: bind.source.open('rb', buffering=0)": "of /etc and under a mebibyte; bubblewrap reads it",
     "local/strays.py: Path('/proc', name, 'environ').read_bytes()": "the kernel tells it, and no more than it keeps",
     "packages/build/frontend.py: shutil.copyfile(program, self._scripts / program.name)": OWN_FILE,
     "packages/build/frontend.py: shutil.copytree(exchange, folder)": "what `pyproject_hooks` has just written for a build",

@@ -7,6 +7,7 @@ machine, and of its /etc the few files that programs need to start.
 
 from __future__ import annotations
 
+import os
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ _SETTINGS = (
     *("ca-certificates", "fonts", "pki", "ssl", "services", "protocols"),
 )
 """What programs read of /etc to start, to find libraries that `update-alternatives` chose, and to say the time. No host name, no shadow."""
+_SMALL = 1 << 20
 _NETWORK_SETTINGS = ("hosts", "nsswitch.conf", "resolv.conf")
 _LEFT_OUT = ("code", "dev", "opt", "proc", "run", "sys", "tmp")
 """Folders of a root that are not taken from it."""
@@ -64,6 +66,9 @@ class Tree:
     links: tuple[tuple[str, str], ...]
     """Where each stands, and where it leads."""
 
+    settings: tuple[Bind, ...] = ()
+    """Small files in folders of the root's own: they may be bound, or copied."""
+
 
 def find_tree(sandbox: Sandbox) -> Tree:
     """Return what stands where, the system first."""
@@ -76,15 +81,28 @@ def find_tree(sandbox: Sandbox) -> Tree:
             links.append((target, str(path.readlink())))
         else:
             binds.append(Bind(path, target))
+    settings: list[Bind] = []
     if sandbox.root is None:
-        names = (*_SETTINGS, *(_NETWORK_SETTINGS if sandbox.network else ()))
-        present = [Path("/etc", name) for name in names]
-        binds += [Bind(path.resolve(), str(path)) for path in present if path.exists()]
+        for bind in _settings(sandbox.network):
+            (settings if _is_small_file(bind.source) else binds).append(bind)
     elif sandbox.network:
         # Over files of the root's: in a folder that is read-only no other can be put.
         replaced = [name for name in _NETWORK_SETTINGS if stat.S_ISREG(_mode(root / "etc" / name))]
         binds += [Bind(path.resolve(), str(path)) for name in replaced if (path := Path("/etc", name)).exists()]
-    return Tree((*binds, *(Bind(bind.source.resolve(), bind.target) for bind in sandbox.binds)), tuple(links))
+    binds += [Bind(bind.source.resolve(), bind.target) for bind in sandbox.binds]
+    return Tree(tuple(binds), tuple(links), tuple(settings))
+
+
+def _settings(has_network: bool) -> Iterator[Bind]:
+    """Yield what programs read of this machine's /etc."""
+    for name in (*_SETTINGS, *(_NETWORK_SETTINGS if has_network else ())):
+        path = Path("/etc", name)
+        if path.exists():
+            yield Bind(path.resolve(), str(path))
+
+
+def _is_small_file(path: Path) -> bool:
+    return path.is_file() and os.access(path, os.R_OK) and path.stat().st_size <= _SMALL
 
 
 def _mode(path: Path) -> int:

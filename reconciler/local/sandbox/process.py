@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -24,8 +24,9 @@ from reconciler.local.sandbox.roads import Road, find_bubblewrap
 from reconciler.local.strays import kill_group
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from reconciler.local.sandbox.layout import Tree
     from reconciler.local.sandbox.memory import MemoryGroup
 
 _ENTER_GROUP = 'echo 0 > "$0" && ulimit -c 0 && exec "$@"'
@@ -154,7 +155,7 @@ def _start_launcher(
         "is_root": os.geteuid() == 0,
         "is_cut_off": not sandbox.network,
         "base": "/tmp",
-        "binds": [(str(bind.source), bind.target) for bind in tree.binds],
+        "binds": [(str(bind.source), bind.target) for bind in (*tree.settings, *tree.binds)],
         "links": list(tree.links),
         "scratch": sandbox.scratch,
         "group": describe_group(group),
@@ -180,20 +181,28 @@ def _start_bubblewrap(
         "limit": sandbox.memory if group is None else None,
         "environment": {"PATH": os.defpath},
     }
-    with pass_content(b"\0".join(map(os.fsencode, _options(sandbox)))) as file:
-        words = [program, "--args", str(file.fileno()), "--", *command]
-        return Launched(words, plan, group, pass_fds=(*pass_fds, file.fileno()), **streams)
-
-
-def _options(sandbox: Sandbox) -> list[str]:
-    """Return what bubblewrap is told of a sandbox."""
     tree = find_tree(sandbox)
+    with ExitStack() as opened:
+        settings = {
+            bind.target: opened.enter_context(bind.source.open("rb", buffering=0)).fileno() for bind in tree.settings
+        }
+        options = _options(sandbox, tree, settings)
+        file = opened.enter_context(pass_content(b"\0".join(map(os.fsencode, options))))
+        words = [program, "--args", str(file.fileno()), "--", *command]
+        return Launched(words, plan, group, pass_fds=(*pass_fds, *settings.values(), file.fileno()), **streams)
+
+
+def _options(sandbox: Sandbox, tree: Tree, settings: Mapping[str, int]) -> list[str]:
+    """Return what bubblewrap is told of a sandbox; what it copies is open under these numbers."""
     options = ["--unshare-all", "--die-with-parent", "--new-session", "--clearenv", "--cap-drop", "ALL"]
     options += ["--share-net"] if sandbox.network else []
     for bind in tree.binds:
         options += ["--ro-bind", str(bind.source), bind.target]
     for link, target in tree.links:
         options += ["--symlink", target, link]
+    for target, number in settings.items():
+        # For each bind it reads all mounts there are.
+        options += ["--file", str(number), target]
     options += ["--dev", "/dev", "--proc", "/proc"]
     for path in _COVERED:
         options += ["--ro-bind-try", path, path]
