@@ -55,6 +55,9 @@ class FakeFlink:
     requests: list[str] = field(default_factory=list)
     """Method and path of each, in order."""
 
+    workers: int = 1
+    """TaskManagers; where there is none, the first comes once somebody has looked."""
+
     def __post_init__(self) -> None:
         self._numbers = 0
         self._lock = threading.Lock()
@@ -116,7 +119,13 @@ class FakeFlink:
 
     def _overview(self) -> tuple[int, Any]:
         """Documented."""
-        return 200, {"taskmanagers": 1, "slots-total": 4, "jobs-running": len(self.alive()), "flink-version": "1.20.5"}
+        workers, self.workers = self.workers, max(1, self.workers)
+        return 200, {
+            "taskmanagers": workers,
+            "slots-total": 4,
+            "jobs-running": len(self.alive()),
+            "flink-version": "1.20.5",
+        }
 
     def _jobs(self) -> tuple[int, Any]:
         """Run: number, name, state and times of every job that is remembered; no configuration."""
@@ -167,13 +176,14 @@ class FakeFlink:
         return FakeJob(number, settings.get("pipeline.name", "job"), state, *options)
 
     def _run(self, jar: str, body: bytes) -> tuple[int, Any]:
-        """Run: answers when the program is planned and the job submitted; a ``jobId`` that is taken is refused [documented]."""
+        """Run: answers when the program is planned and the job submitted, which fails without a TaskManager; a ``jobId`` that is taken is refused [documented]."""
         job = self._program(jar, body)
         if isinstance(job, tuple):
             return job
         if job.number in self.jobs:
             text = f"org.apache.flink.client.deployment.DuplicateJobSubmissionException: Job {job.number} has already been submitted"
             return 500, {"errors": ["Internal server error.", text]}
+        job.state = job.state if self.workers else "FAILED"
         self.jobs[job.number] = job
         return 200, {"jobid": job.number}
 

@@ -91,6 +91,14 @@ def test_a_flink_that_runs_on_after_an_apply_is_told_and_ends_with_its_last_job(
     assert [process.wait(10) for process in processes] == [-9, -9]
 
 
+def test_a_job_waits_for_the_task_manager_that_the_one_before_took_along(
+    flink: FakeFlink, processes: list[subprocess.Popen[bytes]]
+) -> None:
+    flink.workers = 0
+    run("apply", "--yes")
+    assert len(flink.alive()) == 1
+
+
 def test_a_plan_says_that_the_graph_of_a_job_changed_and_writes_nothing(
     flink: FakeFlink, processes: list[subprocess.Popen[bytes]]
 ) -> None:

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from reconciler.local.flink.distribution import FlinkDistribution
 
 
+_AGAIN = 60.0
+"""Seconds until a TaskManager that ended is there again: 5 on a quiet machine [run]."""
+
+
 class Cluster(Protocol):
     """Where jobs run."""
 
@@ -86,6 +90,13 @@ class SessionCluster:
             self._rest.session.close()
 
 
+def _wait_for_worker(rest: FlinkRest) -> None:
+    """Wait for the TaskManager, which is started again where a job's end took it along: Flink refuses a job for which there is none [run on 1.20.5]."""
+    limit = rest.clock() + _AGAIN
+    while not rest.overview()["taskmanagers"] and rest.clock() < limit:
+        rest.pause(0.5)
+
+
 @dataclass
 class OwnCluster:
     """A Flink of one's own: it runs on behind the command that started it, as long as a job does."""
@@ -129,6 +140,7 @@ class OwnCluster:
                 cluster = start_cluster(self._distribution, self.store, self.environment)
                 cluster.leave_running()
                 rest = self._rest = self._way_to(cluster.url)
+            _wait_for_worker(rest)
             return rest
 
     def trial_rest(self) -> FlinkRest | None:
