@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import tarfile
 import tempfile
 from contextlib import ExitStack, suppress
@@ -250,7 +251,9 @@ freeze: [{zone: UTC, days: [sat], from: '18:00', to: '06:00', why: weekend}]
 def require_coded(arguments: tuple[str, ...]) -> None:
     """Run a command; raises `Fault` unless it ends as commands do."""
     ended = here(*arguments)
-    if ended.code not in CODES or "E999" in ended.out + ended.err or "Traceback" in ended.err:
+    # Between brackets or at the beginning of a line: an input that says it is quoted behind a margin.
+    is_uncoded = re.search(r"\[E999\]|^Traceback", ended.out + ended.err, re.MULTILINE)
+    if ended.code not in CODES or is_uncoded:
         raise Fault(f"udfs {' '.join(arguments)}: {ended}")
 
 
