@@ -7,6 +7,7 @@ It takes 611 MB of wheels, Java and a gigabyte of memory, so it runs at night, w
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import sys
 from typing import TYPE_CHECKING
@@ -14,9 +15,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.local.flink.cluster import end_leftovers
+from reconciler.local.runner import locate
 from reconciler.packages.environment.findings import find_program_faults
 from tests.environments import FILE, LINK, PROGRAM, look_into, write_archive
-from tests.flink.real import NIGHTLY, Engine
+from tests.flink.real import ENVIRONMENT, NIGHTLY, Engine
 from tests.invariants.world import here
 
 if TYPE_CHECKING:
@@ -34,19 +36,25 @@ def test_a_function_that_is_in_python_files_alone_runs_and_the_rows_are_right(en
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An environment with PyFlink and pandas, locked and built by the commands."""
+    """An environment with PyFlink and pandas, locked and built by the commands; the interpreter that it was built of is gone, and so is the folder."""
     folder = tmp_path_factory.mktemp("environment")
+    origin = folder / "origin"
+    found = locate("cp311", {**os.environ, **ENVIRONMENT}).path.resolve()
+    shutil.copytree(found.parents[1], origin, symlinks=True, ignore=shutil.ignore_patterns("test", "site-packages"))
     (folder / "udfs.yaml").write_text(
-        "stack: risk\ntarget: {kind: flink}\nenvironments:\n  main: {python: cp311, requirements: [pandas, pyarrow]}\n"
+        "stack: risk\ntarget: {kind: flink}\nenvironments:\n"
+        f"  main: {{python: cp311, requirements: [pandas, pyarrow], interpreter: {origin / 'bin' / found.name}}}\n"
     )
     for command in (("lock",), ("build", "--out", str(folder / "out"))):
         said = here(*command, "-f", str(folder / "udfs.yaml"))
         assert said.code == 0, said.err
     [archive] = (folder / "out").iterdir()
-    return archive.rename(folder / "moved.zip")
+    moved = archive.rename(tmp_path_factory.mktemp("elsewhere") / "moved.zip")
+    shutil.rmtree(folder)
+    return moved
 
 
-def test_a_job_runs_in_an_environment_that_was_built_and_by_its_interpreter(
+def test_a_job_runs_in_an_environment_whose_origin_is_gone_and_by_its_interpreter(
     engine: Engine, built: Path, tmp_path: Path
 ) -> None:
     _, state, rows = engine.run(tmp_path, "moved.zip/venv/bin/python", str(built))
