@@ -87,7 +87,7 @@ def gather(
             except queue.Empty:
                 return
             try:
-                outcomes[name] = attempt(tasks[name])
+                outcomes[name] = value_or_error(tasks[name])
             except BaseException:
                 given_up.set()
                 raise
@@ -103,7 +103,7 @@ def gather(
     return {name: outcomes[name] for name in tasks}
 
 
-def attempt(task: Callable[[], _T]) -> _T | PackageError:
+def value_or_error(task: Callable[[], _T]) -> _T | PackageError:
     """Return what a task returns, or the error that a person can act on."""
     try:
         return task()

@@ -129,7 +129,7 @@ def _path(text: str, hashes: tuple[str, ...]) -> PackageRequirement | Refusal:
         return refusal
     match = _EXTRAS.match(text)
     assert match is not None  # every part of the pattern may be empty
-    path = join_path("", match["path"])
+    path = join_folder("", match["path"])
     if "[" in path or "]" in path:
         return Refusal(
             "E470", f"{quote(text)} has brackets in its path", "they can only mean extras: './project[extra]'"
@@ -149,7 +149,7 @@ def path_requirement(path: str, extras: tuple[str, ...] = (), hashes: tuple[str,
     return PackageRequirement(f"{shown}[{','.join(extras)}]" if extras else shown, None, path, extras, hashes)
 
 
-def join_path(folder: str, path: str) -> str:
+def join_folder(folder: str, path: str) -> str:
     """Join as text and take out ``..``, so that a path of a file in a folder can be named from the manifest's."""
     parts: list[str] = []
     for part in map(str.strip, f"{folder}/{path}".split("/")):

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import threading
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -23,8 +22,14 @@ from reconciler.base.activity import activity
 from reconciler.base.errors import AccessError, ServiceError
 from reconciler.base.numbers import whole_number
 from reconciler.base.redaction import redact_foreign
-from reconciler.engine.ledger import epoch_of, unreadable
-from reconciler.targets.transport import innermost_reason, is_loopback, service_time, was_never_sent
+from reconciler.engine.ledger import epoch_of
+from reconciler.targets.transport import (
+    Sessions,
+    is_loopback,
+    read_body,
+    service_time,
+    unreachable_error,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -33,13 +38,10 @@ if TYPE_CHECKING:
     from reconciler.targets.credentials.session import Credentials, KeySource
 
 ALGORITHM = "OSS4-HMAC-SHA256"
-_LARGEST = 64 << 20
 _BLOCK = 64 << 10
-_TIMEOUT = (10.0, 120.0)
 _ATTEMPTS = 3
 """How often a read is sent that fails in passing."""
 
-_PASSING = frozenset({429, 500, 502, 503, 504})
 _MOST_PAGES = 100
 _NO_KEY = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidSecurityToken", "SecurityTokenExpired"})
 """Codes of a key that is none, or not the right one [doc "Error codes" of OSS]."""
@@ -80,7 +82,7 @@ class OssClient:
     """Requests about the objects of a bucket."""
 
     bucket: Bucket
-    _sessions: threading.local = field(init=False, default_factory=threading.local, repr=False)
+    _sessions: Sessions = field(init=False, default_factory=Sessions, repr=False)
     _date: str = field(init=False, default="")
 
     def put(self, key: str, content: Any, size: int, *, only_create: bool = False, about: str = "") -> OssAnswer:
@@ -166,22 +168,20 @@ class OssClient:
         allowed: tuple[int, ...] = (),
     ) -> OssAnswer:
         with self._open(method, key, query or {}, headers or {}, content) as response:
-            body = bytearray()
             try:
-                for block in response.iter_content(_BLOCK):
-                    body += block
-                    if len(body) > _LARGEST:
-                        raise self._garbage("more than any entry has")
+                body = read_body(response, _BLOCK)
             except requests.RequestException as cause:
                 raise self._unreachable(cause) from cause
+        if body is None:
+            raise self._garbage("more than any entry has")
         if response.headers.get("x-oss-request-id"):
             self._date = response.headers.get("Date") or self._date
         elif response.status_code < 400:
             raise self._garbage("a page that is not OSS's", response.status_code)
-        code, message = _error_of(bytes(body))
+        code, message = _error_of(body)
         if response.status_code >= 300 and response.status_code not in allowed:
             raise self._refusal(response.status_code, code, message)
-        return OssAnswer(response.status_code, bytes(body), code)
+        return OssAnswer(response.status_code, body, code)
 
     def _open(
         self, method: str, key: str, query: Mapping[str, str], headers: Mapping[str, str], content: Any
@@ -202,28 +202,16 @@ class OssClient:
             method, url, headers={**signed, "User-Agent": self.bucket.user_agent}, data=content
         ).prepare()
         prepared.url = url
-        session = self._session()
-        settings: Any = session.merge_environment_settings(url, {}, True, None, None)
         try:
             with activity(f"waiting for {self._host}", is_minor=True):
-                return session.get_adapter(url).send(prepared, timeout=_TIMEOUT, **settings)
+                return self._sessions.send(prepared, self.bucket.endpoint)
         except requests.RequestException as cause:
             raise self._unreachable(cause) from cause
 
     def _unreachable(self, cause: Exception) -> ServiceError:
-        return ServiceError(
-            "E601",
-            f"{self._host} does not answer: {redact_foreign(innermost_reason(cause))}",
-            hint="check the bucket of the target, the network and the proxy settings",
-            outcome="safe" if was_never_sent(cause) else "unknown",
+        return unreachable_error(
+            self._host, cause, "check the bucket of the target, the network and the proxy settings"
         )
-
-    def _session(self) -> requests.Session:
-        session: requests.Session | None = getattr(self._sessions, "session", None)
-        if session is None:
-            session = self._sessions.session = requests.Session()
-            session.trust_env = not is_loopback(self.bucket.endpoint)
-        return session
 
     def _refusal(self, status: int, code: str, message: str) -> ServiceError:
         code = redact_foreign(code)[:100]
@@ -278,10 +266,7 @@ class OssEntries:
         self.client.put(self._key(name), content, len(content), about=comment)
 
     def fetch(self, name: str) -> bytes | None:
-        content = self.client.get(self._key(name))
-        if content is not None and len(content) > _LARGEST:
-            raise unreadable(name, "it is larger than any that udfs writes")
-        return content
+        return self.client.get(self._key(name))
 
     def remove(self, name: str) -> None:
         self.client.delete(self._key(name))

@@ -11,22 +11,38 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import threading
-import time
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 from urllib.parse import urlsplit
 
 import requests
 
 from reconciler.base.activity import activity
-from reconciler.base.errors import AccessError, ServiceError
-from reconciler.base.files import ROOM
-from reconciler.base.hints import Command
+from reconciler.base.errors import ServiceError
 from reconciler.base.redaction import redact_foreign
 from reconciler.targets.credentials.acs3 import NO_BODY, acs3_headers, query_text
-from reconciler.targets.transport import garbage_error, innermost_reason, is_loopback, service_time, was_never_sent
+from reconciler.targets.transport import (
+    LARGEST_ANSWER,
+    PAUSES,
+    TIMEOUT,
+    UNKNOWN,
+    Sessions,
+    describe_refusal,
+    excerpt_of,
+    garbage_error,
+    is_loopback,
+    key_error,
+    permission_error,
+    read_body,
+    redirected_to,
+    refusal_error,
+    repeat_read,
+    service_time,
+    unreachable_error,
+    was_never_sent,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -36,34 +52,16 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_LARGEST_ANSWER = 64 << 20
-"""Bytes of an answer, far above any page of a listing."""
-
 _BLOCK = 64 << 10
-_TIMEOUT = (10.0, 120.0)
-"""Seconds to connect, and between two pieces of an answer."""
-
-_PAUSES = (0.1, 0.2, 0.4, 0.8)
-"""Seconds before a read is repeated."""
-
+_TIMEOUT, _PAUSES = TIMEOUT, PAUSES
 _PASSING = frozenset({429, 502, 503, 504})
 _LONGEST_PAUSE = 30.0
-_NO_ROOM = 507
 
 CONCURRENT = "ConcurrentUpdateError"
 _NO_KEY = frozenset({"SignatureNotMatch", "InvalidAccessKeyId.NotFound", "InvalidAccessKeyID", "SignatureDoesNotMatch"})
 _EXPIRED = frozenset({"InvalidSecurityToken.Expired", "SecurityTokenExpired", "InvalidSecurityToken"})
 
 _REACH = "check `endpoint` and `region` of the target, the network and the proxy settings"
-_UNKNOWN = "whether the change was made is not known; run the same command again, it looks first"
-
-_OUTCOMES: Mapping[int, Literal["safe", "unknown"]] = {
-    429: "safe",
-    500: "unknown",
-    502: "unknown",
-    503: "unknown",
-    504: "unknown",
-}
 
 
 @dataclass(frozen=True)
@@ -94,7 +92,7 @@ class RoaClient:
     token: Callable[[], str]
     """A source of short random names: each request has one of its own."""
 
-    _sessions: threading.local = field(init=False, default_factory=threading.local, repr=False)
+    _sessions: Sessions = field(init=False, default_factory=Sessions, repr=False)
     _date: str = field(init=False, default="")
     _origin: str = field(init=False, default="")
 
@@ -122,7 +120,7 @@ class RoaClient:
             raise self.garbage("an address for code that is not https")
         try:
             with activity(f"waiting for {self.host}", is_minor=True):
-                response = self._session(url).get(
+                response = self._sessions.session(url).get(
                     url, headers={"User-Agent": self.user_agent}, timeout=_TIMEOUT, allow_redirects=False, stream=True
                 )
             with response:
@@ -130,7 +128,7 @@ class RoaClient:
                     raise self.garbage("no content behind an address for code", response.status_code)
                 yield from response.iter_content(_BLOCK)
         except requests.RequestException as cause:
-            self._raise_unreachable(cause, _REACH)
+            raise unreachable_error(self.host, cause, _REACH) from cause
 
     # --- Writing ----------------------------------------------------------------------------------------------------------
 
@@ -173,32 +171,18 @@ class RoaClient:
         _log.debug("%s %s", action, path)
         try:
             with activity(f"waiting for {self.host}", is_minor=True):
-                attempt = self._patiently if again else self._once
-                response, sent_with = attempt(method, action, path, params, content)
+                send = partial(self._once, method, action, path, params, content)
+                response, sent_with = repeat_read(send, _PAUSES, _pause_after) if again else send()
                 if response.status >= 400 and self._is_expiry(response) and self.credentials.renew(sent_with):
-                    response, _ = self._once(method, action, path, params, content)
+                    response, _ = send()
         except requests.RequestException as cause:
-            self._raise_unreachable(cause, _REACH if again or was_never_sent(cause) else _UNKNOWN)
+            hint = _REACH if again or was_never_sent(cause) else UNKNOWN
+            raise unreachable_error(self.host, cause, hint) from cause
         except (ValueError, UnicodeError) as cause:
             raise self.garbage() from cause
         if response.status >= 400:
             self.raise_refusal(read_refusal(response))
         return self.read_document(response, action, may_be_empty=method != "GET")
-
-    def _patiently(
-        self, method: str, action: str, path: str, params: Mapping[str, str], body: CodeBody | bytes
-    ) -> tuple[Reply, Credentials]:
-        for pause in _PAUSES:
-            try:
-                reply, credentials = self._once(method, action, path, params, body)
-            except (requests.ConnectionError, requests.ReadTimeout) as error:
-                _log.debug("again, after %s", type(error).__name__)
-            else:
-                if reply.status not in _PASSING:
-                    return reply, credentials
-                pause = max(pause, min(reply.retry_after or 0.0, _LONGEST_PAUSE))
-            time.sleep(pause)
-        return self._once(method, action, path, params, body)
 
     def _once(
         self, method: str, action: str, path: str, params: Mapping[str, str], body: CodeBody | bytes
@@ -226,33 +210,16 @@ class RoaClient:
         prepared = requests.Request(method, url, headers=headers, data=content).prepare()
         # As it is signed: requests would quote some signs otherwise.
         prepared.url = url
-        session = self._session(url)
-        settings: Any = session.merge_environment_settings(url, {}, True, None, None)
-        # Not by the session, which would follow a redirect: the body and the token would go to wherever it leads.
-        answer = session.get_adapter(url).send(prepared, timeout=_TIMEOUT, **settings)
-        return self._read_bounded(answer), credentials
-
-    def _session(self, url: str) -> requests.Session:
-        # A session is not safe to be shared by threads.
-        session: requests.Session | None = getattr(self._sessions, "session", None)
-        if session is None:
-            session = self._sessions.session = requests.Session()
-            session.max_redirects = 0
-        # A proxy's loopback is another machine.
-        session.trust_env = not is_loopback(url)
-        return session
+        return self._read_bounded(self._sessions.send(prepared, url, _TIMEOUT)), credentials
 
     def _read_bounded(self, response: requests.Response) -> Reply:
         with response:
-            if 300 <= response.status_code < 400:
-                where = urlsplit(response.headers.get("Location", "")).netloc.rpartition("@")[2] or "another place"
-                raise self.garbage(f"redirects elsewhere, to {where}", response.status_code)
-            body = bytearray()
-            for piece in response.iter_content(_BLOCK):
-                body += piece
-                if len(body) > _LARGEST_ANSWER:
-                    raise self.garbage(f"the answer has more than {_LARGEST_ANSWER >> 20} MiB")
-            reply = Reply(response.status_code, response.headers, bytes(body))
+            if host := redirected_to(response):
+                raise self.garbage(f"redirects elsewhere, to {host}", response.status_code)
+            body = read_body(response, _BLOCK)
+            if body is None:
+                raise self.garbage(f"the answer has more than {LARGEST_ANSWER >> 20} MiB")
+            reply = Reply(response.status_code, response.headers, body)
         if reply.request or reply.status >= 400:
             # A refusal tells the time as well: while nothing but refusals come, leases run out all the same.
             self._date = reply.header("Date") or self._date
@@ -271,7 +238,7 @@ class RoaClient:
             raise self.garbage(f"{action} without an answer", reply.status)
         document = reply.document()
         if document is None:
-            raise self.garbage(repr(" ".join(reply.body[:200].decode("utf-8", "replace").split())))
+            raise self.garbage(excerpt_of(reply.body))
         return document
 
     def route(self, path: str) -> str:
@@ -312,41 +279,15 @@ class RoaClient:
 
     def raise_refusal(self, refusal: ApiRefusal) -> NoReturn:
         status, code = refusal.status, redact_foreign(refusal.code)[:100]
-        message = " ".join(redact_foreign(refusal.message).split())[:300]
-        request = redact_foreign(refusal.request)[:100]
-        reason = f"{message} (request {request})" if request else message
+        reason = describe_refusal(refusal.message, refusal.request)
         if code in _NO_KEY | _EXPIRED or status == 401:
             hint = f"they come from {self._origin}; see `udfs doctor`" if self._origin else None
-            raise AccessError("E602", f"{self.host} refuses the credentials: {reason}", hint=hint, status=status)
+            raise key_error(self.host, reason, hint, status)
         if status == 403:
-            raise AccessError(
-                "E603",
-                f"not permitted in {self.scope}: {reason}",
-                hint=("what a plan needs and lacks: `", Command("doctor"), "`, with its --target"),
-                status=status,
-                service_code=code,
-            )
+            raise permission_error(self.scope, reason, status, code)
         if not code:
-            raise self.garbage(repr(message), status)
-        is_safe = code == CONCURRENT
-        raise ServiceError(
-            "E605",
-            f"the service answers {code}: {reason}",
-            status=status,
-            service_code=code,
-            hint=ROOM if status == _NO_ROOM else None,
-            outcome="safe" if is_safe else _OUTCOMES.get(status, "final"),
-            retry_after=refusal.retry_after,
-        )
-
-    def _raise_unreachable(self, cause: Exception, hint: str) -> NoReturn:
-        reason = redact_foreign(innermost_reason(cause))
-        raise ServiceError(
-            "E601",
-            f"{self.host} does not answer: {reason}",
-            hint=hint,
-            outcome="safe" if was_never_sent(cause) else "unknown",
-        ) from cause
+            raise self.garbage(repr(describe_refusal(refusal.message, "")), status)
+        raise refusal_error(code, reason, status, is_safe=code == CONCURRENT, retry_after=refusal.retry_after)
 
 
 @dataclass(frozen=True)
@@ -389,3 +330,8 @@ def read_refusal(reply: Reply) -> ApiRefusal:
     message = text("Message", "message", "errorMessage", "ErrorMessage") or reply.body[:200].decode("utf-8", "replace")
     code = text("Code", "code", "errorCode", "ErrorCode")
     return ApiRefusal(reply.status, code, message, text("RequestId", "requestId") or reply.request, reply.retry_after)
+
+
+def _pause_after(answer: tuple[Reply, Credentials]) -> float | None:
+    reply, _ = answer
+    return min(reply.retry_after or 0.0, _LONGEST_PAUSE) if reply.status in _PASSING else None

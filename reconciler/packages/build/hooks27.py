@@ -26,7 +26,7 @@ def backend():
     return module
 
 
-def answer(hook, kwargs):
+def answer_hook(hook, kwargs):
     try:
         project = backend()
     except ImportError as error:
@@ -43,7 +43,7 @@ def main(hook, folder):
     sys.path[:1] = json.loads(os.environ.get("_PYPROJECT_HOOKS_BACKEND_PATH_JSON") or "[]")
     with io.open(os.path.join(folder, "input.json"), encoding="utf-8") as stream:
         kwargs = json.load(stream)["kwargs"]
-    result = answer(hook, kwargs)
+    result = answer_hook(hook, kwargs)
     with open(os.path.join(folder, "output.json"), "w") as stream:
         json.dump(dict(result, warnings=[]), stream)
 

@@ -20,7 +20,7 @@ from reconciler.manifest.requirements import (
     Include,
     PackageRequirement,
     Switch,
-    join_path,
+    join_folder,
     parse_requirement,
     path_requirement,
     read_requirement_lines,
@@ -202,7 +202,7 @@ class _Reader:
             self.problems.append(Problem(read.code, read.message, position, read.hint))
             return
         if read.path is not None:
-            read = path_requirement(join_path(folder, read.path), read.extras, read.hashes)
+            read = path_requirement(join_folder(folder, read.path), read.extras, read.hashes)
         present = into.setdefault(read.text, read)
         if present.hashes != read.hashes:
             into[read.text] = PackageRequirement(
@@ -230,7 +230,7 @@ class _Reader:
             position = Position(str(self._beside / path), line.number, 1)
             if isinstance(line.what, Include):
                 target = self.constraints if line.what.constrains or constrains else self.requirements
-                self.read_file(join_path(folder, line.what.path), target, position)
+                self.read_file(join_folder(folder, line.what.path), target, position)
             elif isinstance(line.what, Switch):
                 self.switches.add(line.what.name)
             else:

@@ -8,22 +8,38 @@ redirect is followed: the body and the security token would go to wherever the a
 from __future__ import annotations
 
 import logging
-import threading
-import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import quote, urlsplit
 
 import requests
 
 from reconciler.base.activity import activity
-from reconciler.base.errors import AccessError, ServiceError
-from reconciler.base.files import ROOM
-from reconciler.base.hints import Command
+from reconciler.base.errors import ServiceError
 from reconciler.base.redaction import redact_foreign
 from reconciler.targets.maxcompute.refusal import ServiceRefusal, refusal_of
 from reconciler.targets.maxcompute.signing import put_signature
-from reconciler.targets.transport import garbage_error, innermost_reason, is_loopback, service_time, was_never_sent
+from reconciler.targets.transport import (
+    LARGEST_ANSWER,
+    PAUSES,
+    TIMEOUT,
+    UNKNOWN,
+    Sessions,
+    describe_refusal,
+    excerpt_of,
+    garbage_error,
+    innermost_reason,
+    key_error,
+    permission_error,
+    read_body,
+    redirected_to,
+    refusal_error,
+    repeat_read,
+    service_time,
+    tame_session,
+    unreachable_error,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -36,9 +52,6 @@ if TYPE_CHECKING:
 logging.getLogger("odps").setLevel(logging.WARNING)
 
 _log = logging.getLogger(__name__)
-_MAX_ANSWER = 64 * 1024 * 1024
-"""Bytes of a listing or an entry that are taken. A listing page holds about 1,000 entries of well under 2 KB each."""
-
 TOO_LARGE = "TooLarge"
 """The code, ours, of an error for an answer with more."""
 
@@ -46,29 +59,11 @@ _BLOCK = 1024 * 1024
 _SMALL_BLOCK = 16 * 1024
 """What is read at once of an answer with a bound: 16 KiB of deflate hold at most 16 MiB."""
 
-_TIMEOUT = (10.0, 120.0)
-"""Seconds to connect, and between two pieces of an answer. A merge of parts answers only when it is done."""
-
-_PAUSES = (0.1, 0.2, 0.4, 0.8)
-"""Seconds before a read is repeated."""
-
+_MAX_ANSWER, _TIMEOUT, _PAUSES = LARGEST_ANSWER, TIMEOUT, PAUSES
 _PASSING = {502, 503, 504}
 """Answers for which a read is repeated; so it is for connections that fail."""
 
 _REACH = "check `endpoint` of the target (it ends in /api), the network and the proxy settings"
-_NO_ROOM = 507
-"""As the local service answers; nothing says that the other one ever does."""
-
-_OUTCOMES: dict[int, Literal["safe", "unknown"]] = {
-    429: "safe",
-    500: "unknown",
-    502: "unknown",
-    503: "unknown",
-    504: "unknown",
-}
-"""429 says that nothing was done. Behind the others the service may have acted: nothing documents that it did not."""
-
-_UNKNOWN = "whether the change was made is not known; run the same command again, it looks first"
 
 
 class Client:
@@ -81,8 +76,7 @@ class Client:
         self.endpoint, self.project, self.schema = endpoint.rstrip("/"), project, schema
         self.credentials = credentials
         self._agent = user_agent
-        # A session is not safe to be shared by threads.
-        self._sessions = threading.local()
+        self._sessions = Sessions()
         self._date = self._origin = ""
 
     def get(self, path: str, **params: str) -> Answer:
@@ -129,48 +123,27 @@ class Client:
         )
         try:
             with activity(f"waiting for {self._host}", is_minor=True):
-                answer = self._patiently(request, streaming) if again else self._once(request, streaming)
+                send = partial(self._once, request, streaming)
+                answer = repeat_read(send, _PAUSES, _pause_after) if again else send()
             # Nothing was done, so a write may be sent again, if its body can be.
             if not answer.is_ok and _can_repeat(data) and self._has_renewed(answer):
-                answer = self._once(request, streaming)
+                answer = send()
         except requests.RequestException as cause:
             never_left = again or isinstance(cause, requests.ConnectTimeout)
-            self.unreachable(cause, hint=_REACH if never_left else _UNKNOWN)
+            self.unreachable(cause, hint=_REACH if never_left else UNKNOWN)
         except (ValueError, UnicodeError) as cause:
             raise self.garbage() from cause
         if not answer.is_ok:
             self.raise_refusal(refusal_of(answer.status, answer.headers, answer.body))
         return answer
 
-    def _patiently(self, request: requests.Request, streaming: bool) -> Answer:
-        """Send a read until it is answered, as often as there are pauses."""
-        for pause in _PAUSES:
-            try:
-                answer = self._once(request, streaming)
-                if answer.status not in _PASSING:
-                    return answer
-            except (requests.ConnectionError, requests.ReadTimeout) as error:
-                _log.debug("again, after %s", type(error).__name__)
-            time.sleep(pause)
-        return self._once(request, streaming)
-
     def _once(self, request: requests.Request, streaming: bool) -> Answer:
         prepared = request.prepare()
         credentials = self.credentials.current()
         self._origin = credentials.origin
         put_signature(credentials, prepared, self.endpoint)
-        session = self._session()
-        settings: Any = session.merge_environment_settings(prepared.url, {}, True, None, None)
-        # Not by the session, which would read a redirect's body to its end before anybody sees that it is one.
-        response = session.get_adapter(prepared.url or "").send(prepared, timeout=_TIMEOUT, **settings)
+        response = self._sessions.send(prepared, self.endpoint, _TIMEOUT)
         return self._read_bounded(response, credentials, streaming=streaming)
-
-    def _session(self) -> requests.Session:
-        session: requests.Session | None = getattr(self._sessions, "session", None)
-        if session is None:
-            session = self._sessions.session = requests.Session()
-            self._tame(session)
-        return session
 
     @property
     def access_key(self) -> Credentials | None:
@@ -199,21 +172,13 @@ class Client:
             logview_host=self.endpoint,
             overwrite_global=False,
         )
-        self._tame(odps.rest.session)
+        tame_session(odps.rest.session, self.endpoint)
         return odps
-
-    def _tame(self, session: requests.Session) -> None:
-        """Keep a session, PyODPS's or our own, from going where the endpoint did not say."""
-        session.max_redirects = 0
-        if is_loopback(self.endpoint):
-            # A proxy's loopback is another machine, and what is signed for this one is none of its business.
-            session.trust_env = False
 
     def _read_bounded(self, response: requests.Response, credentials: Credentials, *, streaming: bool) -> Answer:
         """Return an answer with its body, unless that is to be streamed; a redirect is an error, and a body without end."""
-        if 300 <= response.status_code < 400:
+        if host := redirected_to(response):
             response.close()
-            host = urlsplit(response.headers.get("Location", "")).netloc.rpartition("@")[2] or "another place"
             raise self.garbage(f"redirects elsewhere, to {host}", response.status_code)
         # The service names every request that it answers. What has a 200 and no such name is a page that somebody in
         # between shows, and would make a write look done.
@@ -223,16 +188,13 @@ class Client:
             self._date = response.headers.get("Date") or self._date
         if streaming and response.ok and named:
             return Answer(self, response, credentials)
-        body = bytearray()
-        for piece in response.iter_content(_SMALL_BLOCK):
-            body += piece
-            if len(body) > _MAX_ANSWER:
-                response.close()
-                code = TOO_LARGE if response.ok else ""
-                raise self.garbage(f"the answer has more than {_MAX_ANSWER >> 20} MiB", code=code)
+        body = read_body(response, _SMALL_BLOCK, _MAX_ANSWER)
+        if body is None:
+            code = TOO_LARGE if response.ok else ""
+            raise self.garbage(f"the answer has more than {_MAX_ANSWER >> 20} MiB", code=code)
         if response.ok and not named:
-            raise self.garbage(repr(" ".join(body[:200].decode("utf-8", "replace").split())))
-        return Answer(self, response, credentials, bytes(body))
+            raise self.garbage(excerpt_of(body))
+        return Answer(self, response, credentials, body)
 
     def redact(self, text: str) -> str:
         """Take out what a service, or a library, may echo of the credentials."""
@@ -250,23 +212,16 @@ class Client:
         """Raise the error for an answer that says no."""
         status, code = refusal.status, self.redact(refusal.code)[:100]
         message = " ".join(self.redact(refusal.message).split())
-        request = self.redact(refusal.request)[:100]
-        reason = f"{message[:300]} (request {request})" if request else message[:300]
+        reason = describe_refusal(refusal.message, refusal.request)
         if status is None:
             raise ServiceError(
                 "E601", f"{self._host} does not answer: {message[:300]}", hint=_REACH, outcome="safe"
             ) from cause
         if status == 401 or code in _BAD_CREDENTIALS:
             hint = f"they come from {self._origin}; see `udfs doctor`" if self._origin not in {"", _KEY_ID} else _KEYS
-            raise AccessError("E602", f"{self._host} refuses the credentials: {reason}", hint=hint, status=status)
+            raise key_error(self._host, reason, hint, status)
         if status == 403 or code in _NO_PERMISSION:
-            raise AccessError(
-                "E603",
-                f"not permitted in project '{self.project}': {reason}",
-                hint=("what a plan needs and lacks: `", Command("doctor"), "`, with its --target"),
-                status=status,
-                service_code=code,
-            )
+            raise permission_error(f"project '{self.project}'", reason, status, code)
         if code == "NoSuchProject" or "ODPS-0420111" in message:
             raise ServiceError(
                 "E606",
@@ -279,20 +234,12 @@ class Client:
             if status == 404:
                 raise ServiceError("E605", reason, status=status, service_code="NoSuchObject")
             raise self.garbage(repr(message), status) from cause
-        raise ServiceError(
-            "E605",
-            f"the service answers {code}: {reason}",
-            status=status,
-            service_code=code,
-            hint=ROOM if status == _NO_ROOM else None,
-            outcome=_OUTCOMES.get(status, "final"),
-            retry_after=refusal.retry_after,
-        )
+        raise refusal_error(code, reason, status, retry_after=refusal.retry_after)
 
     def unreachable(self, cause: Exception, hint: str = _REACH) -> NoReturn:
         """Raise the error for a service that does not answer."""
-        reason = self.redact(innermost_reason(cause))
         if isinstance(cause, requests.exceptions.ProxyError):
+            reason = self.redact(innermost_reason(cause))
             chosen = requests.utils.select_proxy(self.endpoint, requests.utils.get_environ_proxies(self.endpoint)) or ""
             # Without its credentials.
             proxy = urlsplit(chosen if "//" in chosen else f"//{chosen}").netloc.rpartition("@")[2]
@@ -302,12 +249,7 @@ class Client:
                 hint="check HTTPS_PROXY, HTTP_PROXY and NO_PROXY",
                 outcome="safe",
             ) from cause
-        raise ServiceError(
-            "E601",
-            f"{self._host} does not answer: {reason}",
-            hint=hint,
-            outcome="safe" if was_never_sent(cause) else "unknown",
-        ) from cause
+        raise unreachable_error(self._host, cause, hint) from cause
 
     @property
     def place(self) -> str:
@@ -356,8 +298,7 @@ class Answer:
                 raise self.client.garbage("a DOCTYPE")
             element = ET.fromstring(text)
         except (UnicodeDecodeError, ET.ParseError) as cause:
-            beginning = self.body[:200].decode("utf-8", "replace")
-            raise self.client.garbage(repr(" ".join(beginning.split()))) from cause
+            raise self.client.garbage(excerpt_of(self.body)) from cause
         if element.tag != root:
             raise self.client.garbage(repr(f"<{element.tag}>"))
         return element
@@ -384,6 +325,10 @@ def is_expiry(refusal: ServiceRefusal) -> bool:
     return refusal.code == "AuthenticationRequestExpired" or (
         refusal.status in {401, 403} and "token" in refusal.message.lower() and "expire" in refusal.message.lower()
     )
+
+
+def _pause_after(answer: Answer) -> float | None:
+    return 0.0 if answer.status in _PASSING else None
 
 
 def _can_repeat(data: object) -> bool:

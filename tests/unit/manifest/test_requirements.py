@@ -14,7 +14,7 @@ from reconciler.manifest.requirements import (
     PackageRequirement,
     RequirementLine,
     Switch,
-    join_path,
+    join_folder,
     parse_requirement,
     read_requirement_lines,
     why_not_a_constraint,
@@ -241,7 +241,7 @@ def test_lines_that_say_where_or_how_are_refused_with_what_to_do(text: str, expe
     ],
 )
 def test_a_path_of_a_file_is_named_from_the_manifests_folder(folder: str, path: str, expected: str) -> None:
-    assert join_path(folder, path) == expected
+    assert join_folder(folder, path) == expected
 
 
 @pytest.mark.parametrize(
