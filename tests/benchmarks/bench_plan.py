@@ -48,7 +48,7 @@ print(time.perf_counter() - begun)
 OURS = """
 import os, sys, time
 from pathlib import Path
-from reconciler.cli.entry import collect_rarely
+from reconciler.cli.entry import tune_interpreter
 from reconciler.packages.fetch.cache import Cache
 from reconciler.workflow import planning, preparation
 from reconciler.manifest.load import load_manifest
@@ -57,7 +57,7 @@ from reconciler.targets.maxcompute.client import Client
 from reconciler.targets.credentials.session import Credentials
 from reconciler.targets.maxcompute.target import MaxCompute
 
-collect_rarely()  # as the command does
+tune_interpreter()  # as the command does
 ready = preparation.prepare(load_manifest(Path("udfs.yaml"), DIALECTS, env=os.environ), cache=Cache(Path(sys.argv[1])), env=os.environ, on_step=print)
 begun = time.perf_counter()
 target = MaxCompute(Client(os.environ["ENDPOINT"], os.environ["PROJECT"], None, Credentials("a", "b"), "bench"), "bench", str)

@@ -27,12 +27,12 @@ SCRIPT = """
 import os, sys, time
 from dataclasses import replace
 from pathlib import Path
-from reconciler.cli.entry import collect_rarely
+from reconciler.cli.entry import tune_interpreter
 from reconciler.cli.support.options import Options
 from reconciler.cli.support.output import output_text
 from reconciler.cli.support.plans import plan_output, plan_target
 
-collect_rarely()  # as the command does
+tune_interpreter()  # as the command does
 options = Options(Path("udfs.yaml"), None, "text")
 begun = time.perf_counter()
 plan = plan_target(options).plan

@@ -2,7 +2,7 @@
 Flink's engines: Apache Flink, and the vendor's VVR, with the Python, glibc and Java that each has.
 
 Sources. "Use Python dependencies" and "Release notes" of Realtime Compute (2026-01 to 2026-10) for VVR. PyFlink's Pythons are the classifiers of
-its releases; 1.20 on 3.11 was run, the others were not. Apache's own images stand on Ubuntu 22.04, glibc 2.35; a Flink of one's own runs on this
+its releases; 1.20 on 3.11 and 2.2 on 3.12 were run, the others were not. Apache's own images stand on Ubuntu 22.04, glibc 2.35; a Flink of one's own runs on this
 machine, whatever it has.
 """
 
@@ -34,6 +34,7 @@ PYTHONS: Mapping[tuple[int, int], tuple[str, ...]] = {
     (2, 0): ("cp38", "cp39", "cp310", "cp311"),
     (2, 1): ("cp39", "cp310", "cp311", "cp312"),
     (2, 2): ("cp39", "cp310", "cp311", "cp312"),
+    (2, 3): ("cp39", "cp310", "cp311", "cp312"),
 }
 """Flink → the Pythons of which its PyFlink has wheels."""
 
