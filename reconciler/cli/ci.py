@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import importlib
-
 import click
 
+from reconciler.cli.group import LazyGroup
+
 _STEPS = {
-    "check": ("check", "ci_check"),
-    "plan": ("plan", "ci_plan"),
-    "apply": ("apply", "ci_apply"),
-    "drift": ("drift", "ci_drift"),
-    "publish": ("publish", "publish"),
-    "approvals": ("approvals", "approvals"),
+    "check": ("pipeline.check", "ci_check"),
+    "plan": ("pipeline.plan", "ci_plan"),
+    "apply": ("pipeline.apply", "ci_apply"),
+    "drift": ("pipeline.drift", "ci_drift"),
+    "publish": ("pipeline.publish", "publish"),
+    "approvals": ("pipeline.approvals", "approvals"),
 }
-"""Of each step the module, imported when it is called, and the command there."""
+"""Of each step the module and the command there."""
 
 
-class _Steps(click.Group):
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_STEPS)
+class _Steps(LazyGroup):
+    names = _STEPS
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _STEPS:
-            return None
-        module, name = _STEPS[cmd_name]
-        command: click.Command = getattr(importlib.import_module(f"reconciler.cli.pipeline.{module}"), name)
-        return command
+    def locate(self, command: str) -> tuple[str, str]:
+        return _STEPS[command]
 
 
 @click.group(cls=_Steps, context_settings={"help_option_names": ["-h", "--help"]})

@@ -9,11 +9,15 @@ from __future__ import annotations
 import builtins
 import importlib
 import keyword
+from typing import TYPE_CHECKING, ClassVar
 
 import click
 
 from reconciler import __version__
 from reconciler.cli.overview import COMMANDS, overview
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 SIBLINGS = {
     **dict.fromkeys(("show_run", "unlock"), "history"),
@@ -27,22 +31,35 @@ SIBLINGS = {
 """Commands that stand in the module of another one."""
 
 
-class _Group(click.Group):
-    """Commands by name, imported on use."""
+class LazyGroup(click.Group):
+    """Commands by name, each imported from its module when it is called."""
+
+    names: ClassVar[Mapping[str, object]] = {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return list(self.names)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self.names:
             return None
-        name = cmd_name.replace("-", "_")
+        module, name = self.locate(cmd_name)
+        command: click.Command = getattr(importlib.import_module(f"reconciler.cli.{module}"), name)
+        return command
+
+    def locate(self, command: str) -> tuple[str, str]:
+        """Return the module of a command, below `reconciler.cli`, and its name there."""
+        raise NotImplementedError
+
+
+class _Group(LazyGroup):
+    names = COMMANDS
+
+    def locate(self, command: str) -> tuple[str, str]:
+        name = command.replace("-", "_")
         # A function cannot be called `import`, and `list` is Python's own.
         if keyword.iskeyword(name) or hasattr(builtins, name):
             name += "_"
-        module = importlib.import_module(f"reconciler.cli.{SIBLINGS.get(name, name)}")
-        command: click.Command = getattr(module, name)
-        return command
+        return SIBLINGS.get(name, name), name
 
     def get_help(self, ctx: click.Context) -> str:
         return overview(ctx.make_formatter().width + 2).rstrip("\n")

@@ -58,6 +58,17 @@ VariableValue = Annotated[
 ]
 Flag: TypeAlias = bool
 Names = Annotated[list[Text], NULL_IS_EMPTY]
+Without: TypeAlias = Annotated[Names, Meta(description="Distributions to leave out although something needs them.")]
+ExtraIndexes: TypeAlias = Annotated[
+    list[VariableName],
+    NULL_IS_EMPTY,
+    Meta(
+        description="Environment variables that hold addresses of further package indexes, so that no password is in Git."
+    ),
+]
+LinkFolders: TypeAlias = Annotated[
+    Names, Meta(description="Folders with wheels and source archives, relative to the manifest.")
+]
 
 ROW_FILES = (".csv", ".jsonl", ".parquet")
 """How the name of a file of rows ends."""
@@ -179,16 +190,8 @@ class WheelGroup(Section, frozen=True, kw_only=True):
     ] = False
     pre_release: Annotated[Flag, Meta(description="Take alpha, beta and release candidate versions too.")] = False
     no_deps: Annotated[Flag, Meta(description="Only what is listed; nothing that it needs.")] = False
-    without: Annotated[Names, Meta(description="Distributions to leave out although something needs them.")] = field(
-        default_factory=list
-    )
-    extra_index: Annotated[
-        list[VariableName],
-        NULL_IS_EMPTY,
-        Meta(
-            description="Environment variables that hold addresses of further package indexes, so that no password is in Git."
-        ),
-    ] = field(default_factory=list)
+    without: Without = field(default_factory=list)
+    extra_index: ExtraIndexes = field(default_factory=list)
     index: Annotated[
         dict[Text, Label],
         NULL_IS_EMPTY,
@@ -197,9 +200,7 @@ class WheelGroup(Section, frozen=True, kw_only=True):
             "that holds the address, 'default', or 'extra-1' and so on, as udfs.lock names them. Left out, the first index that has it."
         ),
     ] = field(default_factory=dict)
-    find_links: Annotated[
-        Names, Meta(description="Folders with wheels and source archives, relative to the manifest.")
-    ] = field(default_factory=list)
+    find_links: LinkFolders = field(default_factory=list)
     build: Annotated[Build, Meta(description="How what has no wheel is built.")] = field(default_factory=Build)
     wheels: Annotated[
         list[Wheel],

@@ -46,11 +46,7 @@ class FcServer(HttpServer):
         settings = settings or FcSettings()
         self._environment = environment or {}
         self._store = FcStore(directory, sync=settings.sync)
-        try:
-            bound = bind_guarded(host, port, settings)
-        except BaseException:
-            self._store.close()
-            raise
+        bound = bind_guarded(host, port, settings, self._store.close)
         self.authority = authority_of(host, bound)
         """Host and port: what a client's ``endpoint`` is, beside ``protocol: http``."""
         service = FcService(settings, self._store, self.authority, Pacemaker(settings.requests_per_second), clock=clock)

@@ -7,12 +7,13 @@ import selectors
 import socket
 import threading
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 from reconciler.local.http.connection import Connection
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from typing_extensions import Self
@@ -188,20 +189,23 @@ class HttpServer:
                 thread.join(_FINISH_SECONDS)
 
 
-def bind_guarded(host: str, port: int, settings: ServerSettings) -> socket.socket:
+def bind_guarded(
+    host: str, port: int, settings: ServerSettings, release: Callable[[], None] | None = None
+) -> socket.socket:
     """
-    Return a socket that listens; OSError where it cannot.
+    Return a socket that listens; OSError where it cannot, and then `release` lets go of what was to be served.
 
     Raises `UnguardedServer` where others than this machine reach it, and no request need be signed.
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.create_server((host, port), family=family, backlog=_BACKLOG)
-    try:
+    with ExitStack() as undo:
+        if release is not None:
+            undo.callback(release)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        bound = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        undo.callback(bound.close)
         bound.setblocking(False)  # a client may leave between being announced and being accepted
         _require_guard(bound, settings)
-    except BaseException:
-        bound.close()
-        raise
+        undo.pop_all()
     return bound
 
 

@@ -7,7 +7,6 @@ The body goes out straight from disk.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
 
     from reconciler.local.http.body import Body
     from reconciler.local.http.messages import HttpRefusal
-
-_REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -45,11 +45,7 @@ class Server(HttpServer):
         """
         settings = settings or Settings()
         self._store = ServerStore(directory, sync=settings.sync)
-        try:
-            bound = bind_guarded(host, port, settings)
-        except BaseException:
-            self._store.close()
-            raise
+        bound = bind_guarded(host, port, settings, self._store.close)
         self._address = authority_of(host, bound)
         self._service = service = LocalService(
             settings, self._store, LaggingLists(settings.stale_list), self._address, environment or {}, clock=clock

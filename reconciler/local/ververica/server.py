@@ -44,11 +44,7 @@ class VervericaServer(HttpServer):
         settings = settings or VervericaSettings()
         self._engine = engine
         self._store = FcStore(directory, sync=settings.sync)
-        try:
-            bound = bind_guarded(host, port, settings)
-        except BaseException:
-            self._store.close()
-            raise
+        bound = bind_guarded(host, port, settings, self._store.close)
         self.authority = authority_of(host, bound)
         """Host and port: what a client's ``endpoint`` is, beside ``protocol: http``."""
         keys = FcSettings(

@@ -15,12 +15,12 @@ from urllib.parse import urlsplit
 from msgspec import Meta, field
 
 from reconciler.manifest import model
-from reconciler.manifest.model import Flag, Label, Names, Package, Text, VariableName
+from reconciler.manifest.model import ExtraIndexes, Label, LinkFolders, Names, Package, Text, Without
 from reconciler.manifest.runtimes import Engine, Runtime, Service
 from reconciler.manifest.section import NULL_IS_EMPTY
 from reconciler.targets.credentials.choice import NEVER_HERE, LinkName, OidcChoice
 from reconciler.targets.flink.engines import JARS, SERVICE, USUAL, FlinkEngine, oldest_system, parse_engine, runtimes_of
-from reconciler.targets.flink.sections import FlinkJob, JobFunction, JobPackage
+from reconciler.targets.flink.sections import FlinkJob, JobFunction, JobPackage, Slim
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -128,16 +128,8 @@ class Environment(model.WorkerEnvironment, frozen=True, kw_only=True):
     constraints: Annotated[
         list[Text], NULL_IS_EMPTY, Meta(description="Versions that are allowed should they be needed: 'numpy<1.24'.")
     ] = field(default_factory=list)
-    without: Annotated[Names, Meta(description="Distributions to leave out although something needs them.")] = field(
-        default_factory=list
-    )
-    extra_index: Annotated[
-        list[VariableName],
-        NULL_IS_EMPTY,
-        Meta(
-            description="Environment variables that hold addresses of further package indexes, so that no password is in Git."
-        ),
-    ] = field(default_factory=list)
+    without: Without = field(default_factory=list)
+    extra_index: ExtraIndexes = field(default_factory=list)
     index: Annotated[
         dict[Text, Label],
         NULL_IS_EMPTY,
@@ -145,32 +137,20 @@ class Environment(model.WorkerEnvironment, frozen=True, kw_only=True):
             description="Distribution → the one index that it comes from, as under `packages:` of other kinds of target."
         ),
     ] = field(default_factory=dict)
-    find_links: Annotated[
-        Names, Meta(description="Folders with wheels and source archives, relative to the manifest.")
-    ] = field(default_factory=list)
-    slim: Annotated[
-        Flag, Meta(description="false: tests, headers, type stubs and sources of compiled code are packed too.")
-    ] = True
+    find_links: LinkFolders = field(default_factory=list)
+    slim: Slim = True
     exclude: Annotated[
         Names, Meta(description="Patterns as in .gitignore: files of site-packages that are left out.")
     ] = field(default_factory=list)
 
     def package(self, engine: Engine) -> Package:
         """Return the environment as a package that is locked and fetched: PyFlink without its jars, and what it asks for itself."""
+        values = {key: getattr(self, key) for key in Environment.__struct_fields__ if key in Package.__struct_fields__}
         names_library = any(text.replace("_", "-").lower().startswith(engine.library) for text in self.requirements)
         pin = f"{engine.library}=={engine.version[0]}.{engine.version[1]}.*"
-        return Package(
-            requirements=[*self.requirements, *([] if names_library else [pin])],
-            requirements_file=self.requirements_file,
-            constraints=self.constraints,
-            extra_index=self.extra_index,
-            index=self.index,
-            find_links=self.find_links,
-            prefer_binary=True,
-            without=[*self.without, JARS],
-            slim=self.slim,
-            exclude=self.exclude,
-        )
+        values["requirements"] = [*self.requirements, *([] if names_library else [pin])]
+        values["without"] = [*self.without, JARS]
+        return Package(**values, prefer_binary=True)
 
 
 class Manifest(model.Manifest, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ What Flink's own options say of them (`python.files`, `pipeline.classpaths`, …
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from msgspec import Meta, field
 
@@ -15,6 +15,10 @@ from reconciler.base.names import SINGLE
 from reconciler.manifest import model
 from reconciler.manifest.model import Flag, Names, Text, VariableValue
 from reconciler.manifest.section import NULL_IS_EMPTY, Section
+
+Slim: TypeAlias = Annotated[
+    Flag, Meta(description="false: tests, headers, type stubs and sources of compiled code are packed too.")
+]
 
 
 class JobFunction(Section, frozen=True, kw_only=True):
@@ -67,9 +71,7 @@ class JobPackage(model.WheelGroup, frozen=True, kw_only=True):
             description="The Python of jobs that name no environment: cp311, say. Left out, the one that the vendor's engine has."
         ),
     ] = None
-    slim: Annotated[
-        Flag, Meta(description="false: tests, headers, type stubs and sources of compiled code are packed too.")
-    ] = True
+    slim: Slim = True
 
     def file(self, name: str) -> str:
         """Return the path of its archive; of one that is made here, the name that it gets."""
