@@ -19,14 +19,10 @@ from reconciler.cli.support.files import aim_at, manifest_digest, parse_digest, 
 from reconciler.cli.support.options import (
     Options,
     command,
-    events_option,
-    handover_options,
-    no_check_option,
+    comparing_options,
     one_target_only,
-    refresh_option,
     several_options,
     value_option,
-    view_option,
     yes_option,
 )
 from reconciler.cli.support.output import Result, print_output, print_problems
@@ -102,11 +98,7 @@ def terms_options(command: Callable[..., R]) -> Callable[..., R]:
 @command()
 @click.argument("planfile", required=False, type=click.Path(path_type=Path, dir_okay=False))
 @several_options
-@view_option
-@events_option
-@handover_options
-@no_check_option
-@refresh_option
+@comparing_options
 @restore_option
 @yes_option
 @click.option("--allow-deletes", type=click.IntRange(min=0), default=0, metavar="N", help="Allow up to N deletes.")

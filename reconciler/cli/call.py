@@ -21,8 +21,7 @@ from reconciler.cli.show import not_deployed
 from reconciler.cli.support.completion import complete_from
 from reconciler.cli.support.files import write_whole
 from reconciler.cli.support.interpreter import (
-    SECONDS,
-    bounds_of,
+    bounds_options,
     event_calls,
     explain_failure,
     row_calls,
@@ -86,18 +85,11 @@ class Files:
     help="Write results to a .csv, .jsonl or .parquet instead of printing them.",
 )
 @click.option("--python", type=click.Path(path_type=Path), metavar="PATH", help="The CPython to run it in.")
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
-    default=SECONDS,
-    show_default=True,
-    metavar="SECONDS",
-    help="Give up when it takes longer to load, or for a batch of rows.",
+@bounds_options(
+    "Give up when it takes longer to load, or for a batch of rows.", "Allow so much address space and no more."
 )
-@click.option("--memory", type=click.IntRange(min=64), metavar="MB", help="Allow so much address space and no more.")
 @manifest_options
 @value_option("files", Files, "rows", "header", "output")
-@value_option("bounds", bounds_of, "timeout", "memory")
 def call(
     options: Options,
     function: str,

@@ -11,11 +11,7 @@ from reconciler.base.hints import Command
 from reconciler.cli.support.options import (
     Options,
     command,
-    events_option,
-    handover_options,
-    no_check_option,
-    refresh_option,
-    view_option,
+    comparing_options,
 )
 from reconciler.cli.support.output import Result
 from reconciler.cli.support.plans import CHANGES_PRESENT, diff_option, read_sources, take_snapshot
@@ -45,11 +41,7 @@ DRIFT_FORMATS: tuple[Format, ...] = ("text", "json", "markdown", "html", "sarif"
 
 @command()
 @each_target(*DRIFT_FORMATS)
-@view_option
-@events_option
-@handover_options
-@no_check_option
-@refresh_option
+@comparing_options
 @diff_option
 def drift(options: Options, refresh: str, diff: bool) -> Result:
     """Show what was changed in the project behind the manifest's back, and as far as the service tells, by whom and when.

@@ -29,7 +29,7 @@ from reconciler.cli.support.project import connect, open_manifest, user_cache
 from reconciler.manifest.load import content_of, parse_manifest
 from reconciler.targets import kinds_with, require_power
 from reconciler.targets.dialects import DIALECTS
-from reconciler.targets.powers import ImportRequest, NewProject, OpenManifest
+from reconciler.targets.powers import ImportMeans, ImportRequest, NewProject, OpenManifest
 from reconciler.workflow.preparation import prepare
 
 if TYPE_CHECKING:
@@ -113,11 +113,13 @@ def import_(
                 target.read(),
                 target,
                 request,
-                Path(staging).resolve(),
-                cache=user_cache(),
-                env=os.environ,
-                on_step=note,
-                prepare=partial(prepare, cache=user_cache(), env=os.environ, on_step=lambda step: None),
+                ImportMeans(
+                    Path(staging).resolve(),
+                    user_cache(),
+                    os.environ,
+                    note,
+                    partial(prepare, cache=user_cache(), env=os.environ, on_step=lambda step: None),
+                ),
             )
     if adopt:
         from reconciler.cli.support.move_in import take_over

@@ -15,11 +15,7 @@ from reconciler.cli.support.files import save_plan
 from reconciler.cli.support.options import (
     Options,
     command,
-    events_option,
-    handover_options,
-    no_check_option,
-    refresh_option,
-    view_option,
+    comparing_options,
 )
 from reconciler.cli.support.output import Result
 from reconciler.cli.support.plans import (
@@ -42,11 +38,7 @@ if TYPE_CHECKING:
 @command()
 @names_argument
 @each_target(*PLAN_FORMATS)
-@view_option
-@events_option
-@handover_options
-@no_check_option
-@refresh_option
+@comparing_options
 @restore_option
 @diff_option
 @click.option("--exit-code", is_flag=True, help="Exit with 2 when there is something to do.")

@@ -15,8 +15,7 @@ from reconciler.cli.support.completion import complete_from
 from reconciler.cli.support.files import read_dump, write_whole
 from reconciler.cli.support.interpreter import (
     LONGER,
-    SECONDS,
-    bounds_of,
+    bounds_options,
     explain_failure,
     local_runtime,
     this_machine,
@@ -27,7 +26,6 @@ from reconciler.cli.support.options import (
     events_option,
     junit_option,
     manifest_options,
-    value_option,
 )
 from reconciler.cli.support.output import Result, note, print_result
 from reconciler.cli.support.project import connect, open_manifest, prepare_files
@@ -44,7 +42,8 @@ from reconciler.cli.support.verification import (
 )
 from reconciler.local.runner import RunnerError, WorkerTimedOut
 from reconciler.render import trials as rendered
-from reconciler.testing.trials import Case, FunctionAbsent, LocalSubject, Trial, TrialVerdict, run_tests_here
+from reconciler.testing.trials import Case, FunctionAbsent, LocalSubject, Trial, run_tests_here
+from reconciler.testing.verdict import TrialVerdict
 from reconciler.workflow import planning
 
 if TYPE_CHECKING:
@@ -57,15 +56,9 @@ if TYPE_CHECKING:
 
 @command()
 @click.argument("functions", nargs=-1, metavar="[FUNCTION…]", shell_complete=complete_from("functions"))
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
-    default=SECONDS,
-    show_default=True,
-    metavar="SECONDS",
-    help="End a test that takes longer to load, or for a batch of rows.",
+@bounds_options(
+    "End a test that takes longer to load, or for a batch of rows.", "End a test that takes more address space."
 )
-@click.option("--memory", type=click.IntRange(min=64), metavar="MB", help="End a test that takes more address space.")
 @click.option(
     "-j",
     "--jobs",
@@ -91,7 +84,6 @@ if TYPE_CHECKING:
 )
 @junit_option
 @manifest_options
-@value_option("bounds", bounds_of, "timeout", "memory")
 def test(
     options: Options,
     functions: tuple[str, ...],

@@ -10,6 +10,7 @@ import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.base.hints import spell
+from reconciler.testing.verdict import TrialVerdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -34,7 +35,12 @@ class JunitCase(NamedTuple):
     seconds: float = 0.0
 
 
-_VERDICTS = {"failed": "failure", "not run": "error", "left out": "skipped"}
+_VERDICTS = {
+    TrialVerdict.PASSED: "",
+    TrialVerdict.FAILED: "failure",
+    TrialVerdict.NOT_RUN: "error",
+    TrialVerdict.LEFT_OUT: "skipped",
+}
 _OUTCOMES = {"refused": "failure", "failed": "failure", "unknown": "error", "skipped": "skipped"}
 
 
@@ -68,11 +74,11 @@ def _trial_case(stack: str, trial: Trial) -> JunitCase:
     # A plan has none, and does not pay for them.
     from reconciler.render.trials import failure_reason, test_title, trial_detail
 
-    has_passed = trial.verdict.value == "passed"
+    has_passed = trial.verdict is TrialVerdict.PASSED
     return JunitCase(
         f"{stack}.{trial.case.function}",
         f"{trial.case.number}: {test_title(trial.case)}",
-        "" if has_passed else _VERDICTS[trial.verdict.value],
+        _VERDICTS[trial.verdict],
         "" if has_passed else failure_reason(trial),
         "" if has_passed else "\n".join(trial_detail(trial)),
         trial.log,

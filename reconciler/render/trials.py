@@ -8,7 +8,7 @@ from reconciler.base.errors import Problem, count
 from reconciler.base.hints import Command
 from reconciler.base.words import safe
 from reconciler.testing.expectations import format_value
-from reconciler.testing.trials import TrialVerdict
+from reconciler.testing.verdict import TrialVerdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -273,6 +273,20 @@ class ImportRequest:
     """Whether functions are written with sources of their own, which get versions, as far as they can be."""
 
 
+@dataclass(frozen=True)
+class ImportMeans:
+    """What an import works with."""
+
+    staging: Path
+    """An empty folder in the manifest's."""
+
+    cache: Cache
+    env: Mapping[str, str]
+    on_step: Callable[[str], None]
+    prepare: Callable[[Loaded], object]
+    """Checks a draft as an apply would, and raises what is wrong with it."""
+
+
 class Importing(Protocol):
     """Of a service that gives back what a manifest can say of it."""
 
@@ -288,18 +302,9 @@ class Importing(Protocol):
         reading: Reading,
         target: Target,
         request: ImportRequest,
-        staging: Path,
-        *,
-        cache: Cache,
-        env: Mapping[str, str],
-        on_step: Callable[[str], None],
-        prepare: Callable[[Loaded], object],
+        means: ImportMeans,
     ) -> Imported:
-        """
-        Write what is asked for into the manifest, with its files; `staging` is an empty folder in the manifest's.
-
-        `prepare` checks a draft as an apply would, and raises what is wrong with it.
-        """
+        """Write what is asked for into the manifest, with its files."""
 
 
 class Listening(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
@@ -10,16 +11,26 @@ from reconciler.base.errors import UsageError
 from reconciler.base.hints import Command
 from reconciler.base.numbers import whole_number
 from reconciler.base.words import did_you_mean, quote
+from reconciler.local.http.listener import UnguardedServer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 
-GUARD = (
+_GUARD = (
     "set UDFS_SERVE_ACCESS_ID and UDFS_SERVE_ACCESS_KEY to keys of your own, and clients sign with them; "
     "or leave --host out, and this machine alone is served"
 )
 """What to do where a service is to be reached by others, and asks nobody who they are."""
+
+
+@contextmanager
+def require_guard(host: str) -> Iterator[None]:
+    """Start a server in this context; E905 where others would reach it and it asks nobody who they are."""
+    try:
+        yield
+    except UnguardedServer as error:
+        raise UsageError("E905", f"cannot listen at {host}: {error}", hint=_GUARD) from error
 
 
 @dataclass(frozen=True)
@@ -47,6 +58,31 @@ class Switches:
                 raise UsageError("E901", f"there is no switch {quote(name)}", hint=hint)
             values[name] = _parse_value(name, value, switches[name][0])
         return values
+
+    def read(
+        self, options: Mapping[str, Any], service: str = "", meaningless: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        """
+        Return the fields that the options of ``udfs serve`` set, switches among them; E901 for what does not fit together.
+
+        `meaningless` names the fields, and their options, that mean nothing to `service`; they are left out.
+        """
+        values = dict(options)
+        switches = self.parse(values.pop("switches"))
+        for name, option in (meaningless or {}).items():
+            if values.pop(name):
+                raise UsageError("E901", f"{option} means nothing to {service}", hint="leave it out")
+        if bool(values["access_id"]) != bool(values["access_key"]):
+            hint = "or neither, for no signatures"
+            raise UsageError("E901", "--access-id and --access-key are given together", hint=hint)
+        return {**values, **switches}
+
+    def make_settings(self, values: Mapping[str, Any]) -> Any:
+        """Return the settings of these fields; E901 for values that they do not take."""
+        try:
+            return self.settings(**values)
+        except ValueError as error:
+            raise UsageError("E901", str(error)) from error
 
     def _fields(self) -> dict[str, tuple[Any, object]]:
         hints = get_type_hints(self.settings, localns={"Mapping": Mapping})

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Protocol
 from reconciler.local.invoke import NotInvocable
 from reconciler.local.runner import FunctionRaised
 from reconciler.testing.expectations import ResultMismatch, find_mismatch
-from reconciler.testing.trials import Trial, TrialVerdict
+from reconciler.testing.trials import Trial
+from reconciler.testing.verdict import TrialVerdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from reconciler.local import runner
 from reconciler.testing.expectations import check_result
-from reconciler.testing.trials import Trial, TrialVerdict
+from reconciler.testing.trials import Trial
+from reconciler.testing.verdict import TrialVerdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable

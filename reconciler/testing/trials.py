@@ -8,7 +8,6 @@ calls do on the service. After a crash the next test gets a new process. What a 
 
 from __future__ import annotations
 
-import enum
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from reconciler.base.activity import activity
 from reconciler.local.runner import FunctionError, RunnerError
+from reconciler.testing.verdict import TrialVerdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -29,16 +29,6 @@ if TYPE_CHECKING:
 
 class FunctionAbsent(RunnerError):
     """The function is not in the project."""
-
-
-class TrialVerdict(enum.Enum):
-    """What became of one test."""
-
-    PASSED = "passed"
-    FAILED = "failed"
-    NOT_RUN = "not run"
-    LEFT_OUT = "left out"
-    """Not run because the manifest says so."""
 
 
 @dataclass(frozen=True)

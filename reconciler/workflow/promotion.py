@@ -17,7 +17,7 @@ from reconciler.core.promotion import Before, find_ahead, problems_of
 from reconciler.core.record import Verdict
 from reconciler.engine.ledger import KEPT, add_verdicts
 from reconciler.targets import adapter_of
-from reconciler.testing.trials import TrialVerdict
+from reconciler.testing.verdict import TrialVerdict
 from reconciler.workflow.records import LedgerEntries
 
 if TYPE_CHECKING:

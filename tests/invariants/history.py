@@ -24,7 +24,8 @@ from reconciler.manifest.model import Test
 from reconciler.packages.fetch.cache import Cache
 from reconciler.targets.dialects import DIALECTS
 from reconciler.targets.maxcompute.objects import CATALOG
-from reconciler.testing.trials import Case, Trial, TrialVerdict
+from reconciler.testing.trials import Case, Trial
+from reconciler.testing.verdict import TrialVerdict
 from reconciler.workflow import adoption, applying, planning, preparation, promotion, records
 from tests.builders import Silent
 from tests.invariants.model import Clock, Killed, Wire

@@ -152,7 +152,7 @@ class _Applies:
 
 def _verification_problems(trials: Iterable[Trial]) -> Iterator[Problem]:
     from reconciler.render import trials as rendered
-    from reconciler.testing.trials import TrialVerdict
+    from reconciler.testing.verdict import TrialVerdict
 
     for trial in trials:
         if trial.verdict is TrialVerdict.FAILED:

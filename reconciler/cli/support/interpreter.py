@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+import click
 
 from reconciler.base.errors import FunctionFailed, InterpreterError, UdfsError, UsageError
+from reconciler.cli.support.options import value_option
 from reconciler.cli.support.output import note
 from reconciler.cli.support.project import user_cache
 from reconciler.cli.support.secrecy import warn_of_secrets
@@ -18,12 +21,16 @@ from reconciler.targets.powers import Machine
 from reconciler.testing.trials import Bounds
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from reconciler.local.runner import RunnerError
     from reconciler.local.runner.warm import RunCache
     from reconciler.manifest.load import Loaded
     from reconciler.manifest.runtimes import Runtime
     from reconciler.packages.debian.root import RootRecord
     from reconciler.targets.powers import EventCalls, LocalRuntime, RowCalls
+
+R = TypeVar("R")
 
 
 def this_machine(python: Path | None = None, shared: RunCache | None = None) -> Machine:
@@ -73,13 +80,29 @@ def event_calls(manifest: Loaded) -> EventCalls:
     )
 
 
+SECONDS = 60.0
+"""How long a person waits for a function without being asked."""
+
+
+def bounds_options(timeout: str, memory: str) -> Callable[[Callable[..., R]], Callable[..., R]]:
+    """Add ``--timeout`` and ``--memory``, with these texts of help, to a command that gets them as `bounds`."""
+
+    def decorate(command: Callable[..., R]) -> Callable[..., R]:
+        seconds = click.FloatRange(min=0, min_open=True)
+        command = value_option("bounds", bounds_of, "timeout", "memory")(command)
+        command = click.option("--memory", type=click.IntRange(min=64), metavar="MB", help=memory)(command)
+        return click.option(
+            "--timeout", type=seconds, default=SECONDS, show_default=True, metavar="SECONDS", help=timeout
+        )(command)
+
+    return decorate
+
+
 def bounds_of(timeout: float, memory: int | None) -> Bounds:
     """Return the bounds of a function, of seconds and of megabytes."""
     return Bounds(timeout, memory * 1_000_000 if memory else None)
 
 
-SECONDS = 60.0
-"""How long a person waits for a function without being asked."""
 LONGER = "--timeout SECONDS lets it take longer"
 
 

@@ -245,6 +245,11 @@ events_option = click.option(
 )
 
 
+def comparing_options(command: Callable[..., R]) -> Callable[..., R]:
+    """Add what a command takes that compares a manifest, in `Options`, with what is there."""
+    return view_option(events_option(handover_options(no_check_option(refresh_option(command)))))
+
+
 def _recording(file: Path, options: Options) -> AbstractContextManager[Callable[[Any], None]]:
     from reconciler.cli.support.events import recording
 

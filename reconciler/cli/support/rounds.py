@@ -19,7 +19,7 @@ from reconciler.cli.support.verification import chosen_cases
 from reconciler.cli.support.watch import look, wait_for_change
 from reconciler.manifest.section import keys_of
 from reconciler.packages.reads import list_reads
-from reconciler.testing.trials import TrialVerdict
+from reconciler.testing.verdict import TrialVerdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

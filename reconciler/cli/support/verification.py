@@ -20,7 +20,8 @@ from reconciler.core.plan import require_allowed
 from reconciler.render import styled, text
 from reconciler.render import trials as rendered
 from reconciler.targets import require_power
-from reconciler.testing.trials import Case, TrialVerdict
+from reconciler.testing.trials import Case
+from reconciler.testing.verdict import TrialVerdict
 from reconciler.workflow import planning, records
 from reconciler.workflow.promotion import write_verdicts
 

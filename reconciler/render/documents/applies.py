@@ -24,7 +24,7 @@ from reconciler.engine.plan_file import (
     problem_document,
 )
 from reconciler.render.trials import count_verdicts, failure_reason, test_title, trial_hint
-from reconciler.testing.trials import TrialVerdict
+from reconciler.testing.verdict import TrialVerdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -25,7 +25,8 @@ from reconciler.targets.flink.head import FILES_FOLDER
 from reconciler.targets.flink.job_options import functions_of, last_name
 from reconciler.targets.flink.manifest import flink_manifest
 from reconciler.testing.expectations import check_result
-from reconciler.testing.trials import Trial, TrialVerdict
+from reconciler.testing.trials import Trial
+from reconciler.testing.verdict import TrialVerdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.base.errors import UsageError
 from reconciler.base.words import did_you_mean, quote
-from reconciler.local import Server, Settings, UnguardedServer
+from reconciler.local import Server, Settings
 from reconciler.local.server.permissions import ACTIONS
 from reconciler.targets.maxcompute.endpoint import STORE, provide_tables
 from reconciler.targets.stores import local_store
-from reconciler.targets.switches import GUARD, Switches
+from reconciler.targets.switches import Switches, require_guard
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,12 +49,9 @@ def start_service(
     environment: Mapping[str, str],
 ) -> Server:
     host, port = address
-    try:
-        server = Server(
-            store or local_store(folder, STORE), _settings(options), host=host, port=port, environment=environment
-        )
-    except UnguardedServer as error:
-        raise UsageError("E905", f"cannot listen at {host}: {error}", hint=GUARD) from error
+    settings = _settings(options)
+    with require_guard(host):
+        server = Server(store or local_store(folder, STORE), settings, host, port, environment=environment)
     try:
         if loaded:
             provide_tables(server, loaded)
@@ -66,20 +63,13 @@ def start_service(
 
 def _settings(options: Mapping[str, Any]) -> Settings:
     """Return the settings that the options of `serve` ask for."""
-    values = dict(options)
+    values = _SWITCHES.read(options)
     values["projects"] = values["projects"] or None
-    switches = _SWITCHES.parse(values.pop("switches"))
-    if bool(values["access_id"]) != bool(values["access_key"]):
-        raise UsageError(
-            "E901", "--access-id and --access-key are given together", hint="or neither, for no signatures"
-        )
     if strange := [rule for rule in values["denied"] if rule.partition(":")[0] not in ACTIONS]:
         hint = did_you_mean(strange[0], ACTIONS) or f"it takes {', '.join(ACTIONS)}"
         raise UsageError("E901", f"there is no action {quote(strange[0])} to deny", hint=hint)
-    try:
-        return Settings(**values, **switches)
-    except ValueError as error:
-        raise UsageError("E901", str(error)) from error
+    settings: Settings = _SWITCHES.make_settings(values)
+    return settings
 
 
 def describe_switches() -> str:

@@ -30,8 +30,9 @@ from reconciler.targets.maxcompute.runtimes import FLAGS
 from reconciler.targets.maxcompute.source_rules import declared_signature
 from reconciler.targets.maxcompute.sql import require_query, run_query
 from reconciler.testing.expectations import check_result
-from reconciler.testing.trials import Case, FunctionAbsent, Trial, TrialVerdict
+from reconciler.testing.trials import Case, FunctionAbsent, Trial
 from reconciler.testing.types import Type
+from reconciler.testing.verdict import TrialVerdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -13,7 +13,8 @@ from reconciler.render import trials as tried
 from reconciler.render.junit import entry_junit, trials_junit
 from reconciler.targets.maxcompute.manifest import SqlTest
 from reconciler.testing.expectations import find_mismatch
-from reconciler.testing.trials import Case, Trial, TrialVerdict
+from reconciler.testing.trials import Case, Trial
+from reconciler.testing.verdict import TrialVerdict
 
 ANYTHING = st.text(st.characters(), max_size=30)
 

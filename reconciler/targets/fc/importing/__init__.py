@@ -39,7 +39,7 @@ from reconciler.targets.fc.target import FunctionCompute
 from reconciler.targets.powers import Importing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from reconciler.core.kind import Key
@@ -48,8 +48,7 @@ if TYPE_CHECKING:
     from reconciler.core.target import Target
     from reconciler.manifest.editing import ManifestEntry
     from reconciler.manifest.load import Loaded
-    from reconciler.packages.fetch.cache import Cache
-    from reconciler.targets.powers import ImportRequest, NewProject, OpenManifest
+    from reconciler.targets.powers import ImportMeans, ImportRequest, NewProject, OpenManifest
 
 DIALECTS = {FUNCTION_COMPUTE.kind: lambda: FUNCTION_COMPUTE}
 _MANIFEST = "udfs.yaml"
@@ -94,22 +93,17 @@ class FunctionImport(Importing):
         reading: Reading,
         target: Target,
         request: ImportRequest,
-        staging: Path,
-        *,
-        cache: Cache,
-        env: Mapping[str, str],
-        on_step: Callable[[str], None],
-        prepare: Callable[[Loaded], object],
+        means: ImportMeans,
     ) -> Imported:
         assert isinstance(target, FunctionCompute)
         chosen, present = _choose(reading, request, manifest.loaded)
         reasons = {live.object.key: why for live in chosen if (why := _why_not(live, reading, manifest.loaded))}
         importable = [live for live in chosen if live.object.key not in reasons]
         require_free_folders(manifest.loaded.folder, [live.object.name for live in importable], request)
-        draft = _Draft(manifest, target, staging, cache, env, prepare)
+        draft = _Draft(manifest, target, means)
         imported = []
         for live in importable:
-            on_step(f"fetching {live.object.name}")
+            means.on_step(f"fetching {live.object.name}")
             entry = draft.judge(live)
             if isinstance(entry, str):
                 reasons[live.object.key] = entry
@@ -122,7 +116,7 @@ class FunctionImport(Importing):
             text = manifest.text + ("\nfunctions:\n" if manifest.is_new else "")
             text = add_entries(text, "functions", [function.entry for function in imported])
             for function in imported:
-                place_folder(manifest.loaded.folder, staging, function.entry.name, overwrite=request.overwrite)
+                place_folder(manifest.loaded.folder, means.staging, function.entry.name, overwrite=request.overwrite)
             replace_file(manifest.file.resolve(), text.encode())
         return result
 
@@ -141,10 +135,7 @@ class _Draft:
 
     manifest: OpenManifest
     target: FunctionCompute
-    staging: Path
-    cache: Cache
-    env: Mapping[str, str]
-    prepare: Callable[[Loaded], object]
+    means: ImportMeans
 
     def judge(self, live: Live) -> _Function | str:
         """Return a function as it goes into the manifest; a text says why it does not."""
@@ -152,12 +143,12 @@ class _Draft:
         seen = look_at(self.target, name, fc_manifest(self.manifest.loaded))
         if seen is None:
             return "it went away meanwhile"
-        archive = fetch_code(self.target, live, self.staging)
-        if (why := why_not_unpacked(archive, self.staging / FOLDER / name)) is not None:
+        archive = fetch_code(self.target, live, self.means.staging)
+        if (why := why_not_unpacked(archive, self.means.staging / FOLDER / name)) is not None:
             return why
         if secret := next(filter(looks_secret, seen.variables), None):
             return f"its variable {secret} is called like a credential, which no manifest holds: let a role give it, or import without it"
-        entry = describe_function(seen, self.staging / FOLDER / name)
+        entry = describe_function(seen, self.means.staging / FOLDER / name)
         try:
             changes = self._changes(seen, entry, archive)
         except (InvalidManifest, PackageError) as error:
@@ -184,9 +175,9 @@ class _Draft:
             *entry_lines(type(entry)(entry.name, fields)),
         ]
         text = "\n".join(lines) + "\n"
-        loaded = parse_manifest(text.encode(), _MANIFEST, self.staging, DIALECTS, target=None, env=self.env)
-        self.prepare(loaded)
-        artifacts = collect(loaded, cache=self.cache, env=self.env, on_step=lambda step: None)
+        loaded = parse_manifest(text.encode(), _MANIFEST, self.means.staging, DIALECTS, target=None, env=self.means.env)
+        self.means.prepare(loaded)
+        artifacts = collect(loaded, cache=self.means.cache, env=self.means.env, on_step=lambda step: None)
         code = artifacts.code[entry.name].content.path
         changes = []
         for key, want in sorted(desired_state(loaded, artifacts).items()):

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from reconciler.base.errors import UsageError
-from reconciler.local.http.listener import UnguardedServer
 from reconciler.local.ververica import VervericaServer, VervericaSettings
 from reconciler.local.ververica.engines import OwnFlink
 from reconciler.targets.flink.connection import STORE as FLINK_STORE
 from reconciler.targets.flink.manifest import flink_manifest
 from reconciler.targets.flink.vendor.connection import LOCAL_BUCKET, STORE
 from reconciler.targets.stores import local_store
-from reconciler.targets.switches import GUARD, Switches
+from reconciler.targets.switches import Switches, require_guard
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,15 +40,8 @@ def start_realtime_compute(
     environment: Mapping[str, str],
 ) -> VervericaServer:
     """Start the service for a target, over a Flink of its engine's version that the first job starts."""
-    values = dict(options)
-    switches = SWITCHES.parse(values.pop("switches"))
-    for name, option in _ELSEWHERE.items():
-        if values.pop(name):
-            raise UsageError("E901", f"{option} means nothing to Realtime Compute", hint="leave it out")
+    values = SWITCHES.read(options, "Realtime Compute", _ELSEWHERE)
     del values["page_size"]
-    if bool(values["access_id"]) != bool(values["access_key"]):
-        hint = "or neither, for no signatures"
-        raise UsageError("E901", "--access-id and --access-key are given together", hint=hint)
     engine = OwnFlink(
         local_store(folder, FLINK_STORE).absolute(), environment, flink_manifest(loaded).flink_engine.version
     )
@@ -59,10 +50,6 @@ def start_realtime_compute(
         "bucket": target.bucket or LOCAL_BUCKET,
         "workspace": target.workspace or "",
     }
-    try:
-        settings = VervericaSettings(**{**texts, **values, **switches})
+    settings = SWITCHES.make_settings({**texts, **values})
+    with require_guard(address[0]):
         return VervericaServer(store or local_store(folder, STORE), engine, settings, *address)
-    except UnguardedServer as error:
-        raise UsageError("E905", f"cannot listen at {address[0]}: {error}", hint=GUARD) from error
-    except ValueError as error:
-        raise UsageError("E901", str(error)) from error

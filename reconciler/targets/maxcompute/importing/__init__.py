@@ -36,7 +36,6 @@ from reconciler.targets.maxcompute.importing.sources import SourceForms
 from reconciler.targets.maxcompute.manifest import target_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from reconciler.core.kind import Key
@@ -44,9 +43,8 @@ if TYPE_CHECKING:
     from reconciler.core.state import Live
     from reconciler.core.target import Target
     from reconciler.manifest.load import Loaded
-    from reconciler.packages.fetch.cache import Cache
     from reconciler.targets.maxcompute.importing.selection import Selection
-    from reconciler.targets.powers import ImportRequest, NewProject, OpenManifest
+    from reconciler.targets.powers import ImportMeans, ImportRequest, NewProject, OpenManifest
 
 _READERS = 8
 
@@ -106,12 +104,7 @@ def import_objects(
     reading: Reading,
     target: Target,
     request: ImportRequest,
-    staging: Path,
-    *,
-    cache: Cache,
-    env: Mapping[str, str],
-    on_step: Callable[[str], None],
-    prepare: Callable[[Loaded], object],
+    means: ImportMeans,
 ) -> Imported:
     folder = manifest.loaded.folder
     selection, unmatched = select(reading, request.functions, request.resources, names_in(manifest.loaded))
@@ -126,9 +119,9 @@ def import_objects(
         )
     selection = _read_each(selection, target, manifest.loaded.manifest.stack)
     require_free_paths(folder, selection, overwrite=request.overwrite)
-    fetch_files(folder, selection, target, staging, on_step)
+    fetch_files(folder, selection, target, means.staging, means.on_step)
     sources = SourceForms.of(selection) if request.as_sources else SourceForms()
-    draft = ImportDraft(manifest, selection, staging, cache, env, prepare, sources)
+    draft = ImportDraft(manifest, selection, means, sources)
     draft.judge()
     selection, roles = draft.selection, sources.absorbed_keys(draft.selection)
     result = Imported(
@@ -143,9 +136,11 @@ def import_objects(
     )
     if not result.is_empty:
         text = draft.render()
-        place_files(folder, selection, staging, overwrite=request.overwrite)
+        place_files(folder, selection, means.staging, overwrite=request.overwrite)
         # Names may clash in the whole manifest alone; that is reported before it is written.
-        parse_manifest(text.encode(), str(manifest.file), folder, DIALECTS, target=manifest.loaded.target_name, env=env)
+        parse_manifest(
+            text.encode(), str(manifest.file), folder, DIALECTS, target=manifest.loaded.target_name, env=means.env
+        )
         write_manifest(manifest.file, text)
     return result
 

@@ -34,7 +34,7 @@ from reconciler.targets.maxcompute.objects import function_key, resource_key
 from reconciler.targets.maxcompute.source_rules import SOURCE_RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from reconciler.base.errors import Position
@@ -43,10 +43,9 @@ if TYPE_CHECKING:
     from reconciler.core.state import Live
     from reconciler.manifest.editing import Value
     from reconciler.manifest.load import Loaded
-    from reconciler.packages.fetch.cache import Cache
     from reconciler.targets.maxcompute.importing.selection import Selection
     from reconciler.targets.maxcompute.manifest import Resource as Declared
-    from reconciler.targets.powers import OpenManifest
+    from reconciler.targets.powers import ImportMeans, OpenManifest
 
 T = TypeVar("T")
 
@@ -80,10 +79,7 @@ class ImportDraft:
 
     manifest: OpenManifest
     selection: Selection
-    staging: Path
-    cache: Cache
-    env: Mapping[str, str]
-    prepare: Callable[[Loaded], object]
+    means: ImportMeans
     sources: SourceForms = field(default_factory=SourceForms)
     """The functions that are written with ``source:``; one that cannot be is written as it is in the project."""
 
@@ -96,7 +92,8 @@ class ImportDraft:
         for _, declared in self._present():
             if declared.file is not None:
                 _copy_present(
-                    (self.manifest.loaded.folder / declared.file).resolve(), self.staging / _PRESENT / declared.file
+                    (self.manifest.loaded.folder / declared.file).resolve(),
+                    self.means.staging / _PRESENT / declared.file,
                 )
         findings_of, refused = self._find_refused()
         while self.sources.give_up(refused.keys(), self.selection):
@@ -110,7 +107,7 @@ class ImportDraft:
             self.usual = max(_PREFERENCE, key=lambda tag: votes[tag])
         for key, best in findings_of.items():
             self.pythons[key] = min(best, key=lambda tag: (tag != self.usual, _PREFERENCE.index(tag)))
-        self._without_refused(self.prepare)
+        self._without_refused(self.means.prepare)
 
     def _find_refused(self) -> tuple[dict[Key, dict[str, tuple[Finding, ...]]], dict[Key, str]]:
         """Return what the sources of each function tell, by runtime, and which no runtime takes, with the reason."""
@@ -124,7 +121,7 @@ class ImportDraft:
         """Return what the sources of each function tell, by runtime."""
         loaded, artifacts = self._without_refused(
             # A draft has no packages, so there is no step to tell of.
-            partial(collect, cache=self.cache, env=self.env, on_step=lambda step: None)
+            partial(collect, cache=self.means.cache, env=self.means.env, on_step=lambda step: None)
         )
         return {
             live.object.key: findings_by_runtime(live.object.name, loaded, artifacts, SOURCE_RULES)
@@ -171,7 +168,9 @@ class ImportDraft:
         while True:
             text, owners = self._draft_text()
             try:
-                loaded = parse_manifest(text.encode(), MANIFEST, self.staging, DIALECTS, target=None, env=self.env)
+                loaded = parse_manifest(
+                    text.encode(), MANIFEST, self.means.staging, DIALECTS, target=None, env=self.means.env
+                )
                 return loaded, step(loaded)
             except (InvalidManifest, PackageError) as error:
                 refused = {
