@@ -54,7 +54,6 @@ READS = {
     "local/runner/layout.py: tarfile.open(archive, 'r|' if name.lower().endswith('.tar') else 'r|gz')": ALONE,
     "local/runner/layout.py: zipfile.ZipFile(archive)": ALONE,
     "local/runner/unpacked.py: shutil.copytree(top, target / top.name, symlinks=True)": "members that were just unpacked",
-    "local/runner/warm.py: (cwd / resource.name).read_bytes()": "a copy that was just made",
     "local/runner/process.py: os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)": RAW,
     "local/storage/blobs.py: (folder / 'lock').open('rb')": "a lock is locked, not read",
     "local/storage/blobs.py: os.fdopen(descriptor, 'rb', buffering=0)": RAW,

@@ -172,9 +172,9 @@ def tests_code(trials: Sequence[Trial]) -> int:
 
 def _subjects(prepared: Prepared, groups: list[tuple[Case, ...]]) -> Iterator[LocalSubject]:
     """Yield what is to be tried."""
-    from reconciler.local.runner.warm import RunCache
+    from reconciler.local.runner.unpacked import UnpackedArchives
 
-    runtime, machine = local_runtime(prepared.loaded), this_machine(shared=RunCache())
+    runtime, machine = local_runtime(prepared.loaded), this_machine(archives=UnpackedArchives())
     for cases in groups:
         try:
             program = runtime.manifest_program(

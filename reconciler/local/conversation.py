@@ -16,18 +16,18 @@ import os
 import selectors
 import signal
 import struct
-import subprocess
 import time
 import weakref
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from reconciler.base.barrier import run_before_barrier
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable, Mapping
 
 PREFIX = struct.Struct(">II")
@@ -144,24 +144,10 @@ class Pipes:
         _close((*self.their_numbers, self.their_output))
 
 
-class Process(Protocol):
-    """A process at the other end, as `subprocess.Popen` is one."""
-
-    @property
-    def pid(self) -> int: ...
-
-    @property
-    def returncode(self) -> int | None: ...
-
-    def poll(self) -> int | None: ...
-
-    def wait(self, timeout: float | None = None) -> int: ...
-
-
 class Conversation:
     """One end of it. `send` never waits; `receive` waits for one frame and moves all pipes meanwhile."""
 
-    def __init__(self, process: Process, pipes: Pipes, end: Callable[[], None]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], pipes: Pipes, end: Callable[[], None]) -> None:
         """`end` kills the process and all that it started; it must hold nothing of this object."""
         self.log = WorkerLog()
         self._process = process
@@ -276,7 +262,7 @@ class Conversation:
 
     def _has_exited(self) -> bool:
         """Look without reaping: as long as the process is a zombie, its number cannot become another's."""
-        if isinstance(self._process, subprocess.Popen) and hasattr(os, "waitid"):
+        if hasattr(os, "waitid"):
             flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
             return os.waitid(os.P_PID, self._process.pid, flags) is not None
         return self._process.poll() is not None

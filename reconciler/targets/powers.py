@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from reconciler.core.state import DesiredState
     from reconciler.core.target import QueryResult, Target
     from reconciler.local.runner import Interpreter, Job
-    from reconciler.local.runner.warm import RunCache
+    from reconciler.local.runner.unpacked import UnpackedArchives
     from reconciler.manifest.load import Loaded
     from reconciler.manifest.runtimes import Platform, Runtime
     from reconciler.packages.artifacts import Artifacts
@@ -153,8 +153,8 @@ class Machine:
     own_python: Path | None = None
     """That of this program, which may stand in for another."""
 
-    shared: RunCache | None = None
-    """What several functions have in common; None where there is one."""
+    archives: UnpackedArchives | None = None
+    """Those that several functions bring; None where there is one."""
 
     connect: Callable[[], AbstractContextManager[Target]] | None = None
     """Reaches the target, where a command may ask it for what only the service has; None where none may."""

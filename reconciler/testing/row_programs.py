@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from reconciler.local.runner import Interpreter, Job
-    from reconciler.local.runner.warm import RunCache
+    from reconciler.local.runner.unpacked import UnpackedArchives
     from reconciler.testing.trials import Bounds, Case
 
 
@@ -28,8 +28,8 @@ class RowProgram:
 
     interpreter: Interpreter
     job: Job
-    shared: RunCache | None = None
-    """What other functions of the run may have made ready."""
+    archives: UnpackedArchives | None = None
+    """Those of other functions, too."""
 
     @property
     def version(self) -> str:
@@ -37,6 +37,8 @@ class RowProgram:
 
     def start(self, bounds: Bounds, cancelled: Callable[[], bool]) -> RowSession:
         """Load the class."""
+        if self.archives:
+            self.archives.compile_imported(self.interpreter)
         return RowSession(
             runner.session(
                 self.interpreter,
@@ -44,8 +46,9 @@ class RowProgram:
                 timeout=bounds.seconds,
                 memory=bounds.memory,
                 cancelled=cancelled,
-                shared=self.shared,
-            )
+                unpack=self.archives.lay if self.archives else None,
+            ),
+            self.archives,
         )
 
 
@@ -54,6 +57,7 @@ class RowSession:
     """A class that is loaded."""
 
     session: runner.Session
+    archives: UnpackedArchives | None = None
 
     @property
     def is_alive(self) -> bool:
@@ -68,4 +72,6 @@ class RowSession:
         return Trial(case, verdict, difference=difference, log=call.log)
 
     def close(self) -> None:
+        if self.archives:
+            self.archives.note_imported(self.session.worker.cwd, self.session.imported)
         self.session.close()

@@ -7,12 +7,18 @@ import stat
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.local.runner import UnsafeArchive
+from reconciler.local.runner import FunctionRaised, ResourceFile, UnsafeArchive
 from reconciler.local.runner.layout import extract
 from reconciler.local.runner.unpacked import UnpackedArchives
+from reconciler.testing.row_programs import RowProgram
+from reconciler.testing.trials import Bounds
+
+if TYPE_CHECKING:
+    from tests.local.conftest import Runner
 
 
 def archive(folder: Path) -> Path:
@@ -68,6 +74,78 @@ def test_folders_with_code_may_not_be_written_to(tmp_path: Path) -> None:
     shared = [tmp_path / "first" / "pkg", *(tmp_path / "first" / "pkg").resolve().rglob("*")]
     assert len(shared) > 5
     assert not [path for path in shared if path.stat().st_mode & 0o222]
+
+
+PACKAGE = {
+    "heavy/__init__.py": "from . import base\n",
+    "heavy/base.py": "def fail():\n    raise KeyError('k')\n",
+    "heavy/other.py": "X = 1\n",
+}
+
+
+def run(runner: Runner, archives: UnpackedArchives, body: str) -> tuple[str, str]:
+    """Call a function that brings a package, as one of several; return what came of it and what was imported for it."""
+    packed = runner.directory / "p.zip"
+    if not packed.exists():
+        with zipfile.ZipFile(packed, "w") as file:
+            for name, text in PACKAGE.items():
+                file.writestr(name, text)
+    source = f"""
+        from odps.udf import annotate
+        @annotate("->string")
+        class F(object):
+            def evaluate(self):
+                import sys
+                sys.path.insert(0, "work/p.zip")
+                {body}
+        """
+    job = runner.job(source, resources=[ResourceFile("p.zip", "archive", packed)])
+    program = RowProgram(runner.interpreter, job, archives)
+    tryout = program.start(Bounds(20), lambda: False)
+    try:
+        return str(list(tryout.session.call([()]))), ""
+    except FunctionRaised as error:
+        return error.message, error.traceback
+    finally:
+        tryout.close()
+
+
+def compiled_modules(archives: UnpackedArchives) -> list[str]:
+    return sorted(path.name.split(".")[0] for path in Path(archives._folder).rglob("*.pyc"))
+
+
+def test_what_one_function_imports_is_compiled_for_those_that_follow(runner: Runner) -> None:
+    archives = UnpackedArchives()
+    body = "import heavy.base; return str(getattr(heavy.base, '__cached__', heavy.base.__file__))[-4:]"
+    assert run(runner, archives, body)[0] == run(runner, UnpackedArchives(), body)[0]
+    assert compiled_modules(archives) == []
+    assert run(runner, archives, body)[0] == "['.pyc']"
+    assert compiled_modules(archives) == ["__init__", "base"]
+    assert not [path for path in Path(archives._folder).rglob("heavy/**/*") if path.stat().st_mode & 0o222]
+
+
+def test_a_compiled_module_fails_with_the_same_words(runner: Runner) -> None:
+    archives = UnpackedArchives()
+    first, *others = [run(runner, archives, "import heavy; heavy.base.fail()") for _ in range(3)]
+    assert "KeyError" in first[0]
+    assert "raise KeyError('k')" in first[1]
+    assert others == [first] * 2
+
+
+def test_a_function_chooses_nothing_that_is_compiled_but_modules_of_its_archives(runner: Runner) -> None:
+    archives, outside = UnpackedArchives(), runner.directory / "outside.py"
+    outside.write_text("X = 1\n")
+    names = [
+        str(outside),
+        "work/p.zip/../../../../outside.py",
+        "work/p.zip/heavy/absent.py",
+        "\0.py",
+        "a" * 5000 + ".py",
+    ]
+    body = f"import types; sys.modules.update((str(i), type('M', (), {{'__file__': n}})) for i, n in enumerate({names!r})); return ''"
+    assert [run(runner, archives, body)[0] for _ in range(2)] == ["['']"] * 2
+    assert compiled_modules(archives) == []
+    assert sorted(path.name for path in runner.directory.glob("**/*.pyc")) == []
 
 
 def test_a_hostile_archive_is_refused_to_each_function_that_brings_it(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from reconciler.local.runner import RunnerError
-    from reconciler.local.runner.warm import RunCache
+    from reconciler.local.runner.unpacked import UnpackedArchives
     from reconciler.manifest.load import Loaded
     from reconciler.manifest.runtimes import Runtime
     from reconciler.packages.debian.root import RootRecord
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 
-def this_machine(python: Path | None = None, shared: RunCache | None = None) -> Machine:
+def this_machine(python: Path | None = None, archives: UnpackedArchives | None = None) -> Machine:
     """Return what there is here to run functions with; secrets that they could reach are warned of."""
     warn_of_secrets()
-    return Machine(os.environ, user_cache(), note, python, Path(sys.executable), shared)
+    return Machine(os.environ, user_cache(), note, python, Path(sys.executable), archives)
 
 
 def python_standing_for(runtime: Runtime) -> str | None:

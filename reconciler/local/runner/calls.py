@@ -116,6 +116,8 @@ class Session:
         self._cancelled = cancelled
         self.absent: Mapping[str, str] = {}
         """Distributions that the service has installed and this machine has not → the command that installs each."""
+        self.imported: tuple[str, ...] = ()
+        """Files of the modules that were imported when the last call ended, as the function's process names them."""
         self._fresh = True
         self.is_last = True
         """Whether nothing comes after the call at hand; so it is for a class that cannot be loaded."""
@@ -283,6 +285,7 @@ class Call:
             session.worker.send(encode_frame({"kind": "end"}))
             while (frame := session.receive(self._arguments)).header["kind"] == "values":
                 yield self._results(frame)
+            session.imported = tuple(map(str, frame.header.get("imported", ())))
             session.settle()
             done = True
         except FunctionError:

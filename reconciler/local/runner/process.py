@@ -12,13 +12,12 @@ import os
 import struct
 import subprocess
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.base.barrier import start
-from reconciler.local.conversation import Conversation, Pipes, Process
+from reconciler.local.conversation import Conversation, Pipes
 from reconciler.local.strays import end_strays, kill_group
 
 if TYPE_CHECKING:
@@ -60,24 +59,6 @@ def start_talking(command: Sequence[str], pipes: Pipes, cwd: Path, env: Mapping[
         pipes.close_theirs()
 
 
-@dataclass(frozen=True)
-class WorkerFolders:
-    """Where a worker is to be."""
-
-    cwd: Path
-    tmp: Path
-    progress: Path
-    """The file in which it notes the row that it is at."""
-
-
-def start_worker(command: Sequence[str], folders: WorkerFolders) -> Worker:
-    """Start a worker by the command of its interpreter; raises `OSError`."""
-    folders.progress.write_bytes(bytes(16))
-    pipes = Pipes()
-    arguments = [*command, str(WORKER), *map(str, (*pipes.their_numbers, folders.progress))]
-    return Worker(start_talking(arguments, pipes, folders.cwd, environment(folders.cwd, folders.tmp)), pipes, folders)
-
-
 def isolation(version: Sequence[int]) -> list[str]:
     """
     Return the options that hide this machine's packages from the interpreter.
@@ -91,10 +72,14 @@ def isolation(version: Sequence[int]) -> list[str]:
 class Worker(Conversation):
     """A running worker."""
 
-    def __init__(self, process: Process, pipes: Pipes, folders: WorkerFolders) -> None:
-        self.cwd = folders.cwd
-        self._progress = folders.progress
-        super().__init__(process, pipes, partial(end_process, process, pipes, folders.cwd))
+    def __init__(self, command: Sequence[str], cwd: Path, tmp: Path, progress: Path) -> None:
+        self.cwd = cwd
+        self._progress = progress
+        progress.write_bytes(bytes(16))
+        pipes = Pipes()
+        arguments = [*command, str(WORKER), *map(str, (*pipes.their_numbers, progress))]
+        process = start_talking(arguments, pipes, cwd, environment(cwd, tmp))
+        super().__init__(process, pipes, partial(_end, process, pipes, cwd))
 
     def where(self) -> tuple[int, int]:
         """Return (row, stage) as the worker last noted them; right also after its death, and -1 where they are gone."""
@@ -115,7 +100,7 @@ def _read_note(path: Path) -> bytes:
         os.close(descriptor)
 
 
-def end_process(process: Process, pipes: Pipes, home: Path) -> None:
+def _end(process: subprocess.Popen[bytes], pipes: Pipes, home: Path) -> None:
     """End the process, the group it leads and what has left that: by its keeper (`worker.keeper`), or as far as they are found."""
     if process.returncode is None:
         pipes.cut_lifeline()

@@ -14,15 +14,13 @@ from reconciler.local.runner.distributions import DISTRIBUTIONS, link_distributi
 from reconciler.local.runner.errors import FunctionNotLoadable, InterpreterUnsuitable
 from reconciler.local.runner.interpreters import SERVICE_ABI, how_to_get
 from reconciler.local.runner.layout import ResourceFile, prepare_directory, remove
-from reconciler.local.runner.process import WorkerFolders, isolation, start_worker
+from reconciler.local.runner.process import Worker, isolation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from reconciler.local.interpreters import Interpreter
-    from reconciler.local.runner.layout import Layout
-    from reconciler.local.runner.process import Worker
-    from reconciler.local.runner.warm import RunCache
+    from reconciler.local.runner.layout import Layout, Unpacking
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,7 @@ def session(
     memory: int | None = None,
     cancelled: Callable[[], bool] = lambda: False,
     origins: bool = False,
-    shared: RunCache | None = None,
+    unpack: Unpacking | None = None,
 ) -> Session:
     """
     Load the class of `job`, to be called as often as one likes.
@@ -70,21 +68,26 @@ def session(
     is removed. `timeout` is how many seconds the worker may take to load the class, and then for each batch of rows;
     `memory` how many bytes of address space it may have. `cancelled` is asked while an answer is waited for, a few times
     a second; where it says yes the call ends with `Cancelled`. With `origins` a table function's rows come with the number
-    of the row each came from, for `Columns`. `shared` is what other functions of the run may have made ready.
+    of the row each came from, for `Columns`. `unpack` lays out archives, in place of `layout.extract`.
     """
-    _check_job(interpreter, job)
+    if job.runtime not in (interpreter.runtime, interpreter.stands_in_for):
+        raise InterpreterUnsuitable(f"{interpreter.path} is a {interpreter.runtime}, and the job is for {job.runtime}")
+    _check_module(job)
     temporary = None if directory is not None else Path(tempfile.mkdtemp(prefix="udfs-")).resolve()
     root = temporary or Path(directory or "").resolve()
     try:
-        layout = prepare_directory(root, job.resources, unpack=shared.archives.lay if shared else None)
+        layout = prepare_directory(root, job.resources, unpack=unpack)
         _check_native(interpreter, job, layout)
-        packages, folders = root / "packages", WorkerFolders(layout.cwd, layout.tmp, root / "progress")
+        packages = root / "packages"
         absent = _link_distributions(interpreter, job, packages)
-        is_isolated = bool(layout.native) if job.isolated is None else job.isolated
-        cache = shared if is_isolated and not memory else None  # what is imported already takes none that is limited
-        worker = _start_worker(interpreter, job, folders, cache, cancelled)
+        try:
+            command = [str(interpreter.path), *isolation(interpreter.version)]
+            worker = Worker(command, layout.cwd, layout.tmp, root / "progress")
+        except OSError as error:
+            raise InterpreterUnsuitable(f"{interpreter.path} cannot be started: {error.strerror}") from error
         new_session = Session(worker, job.class_path, layout.native, timeout, cancelled, temporary)
         new_session.absent = absent
+        is_isolated = bool(layout.native) if job.isolated is None else job.isolated
     except BaseException:
         if temporary is not None:
             remove(temporary)
@@ -108,29 +111,11 @@ def session(
     return new_session
 
 
-def _start_worker(
-    interpreter: Interpreter,
-    job: Job,
-    folders: WorkerFolders,
-    cache: RunCache | None,
-    cancelled: Callable[[], bool],
-) -> Worker:
-    if cache and not _installed_names(job) and (fork := cache.fork(interpreter, job.resources, folders, cancelled)):
-        return fork
-    try:
-        return start_worker([str(interpreter.path), *isolation(interpreter.version)], folders)
-    except OSError as error:
-        raise InterpreterUnsuitable(f"{interpreter.path} cannot be started: {error.strerror}") from error
-
-
 def _link_distributions(interpreter: Interpreter, job: Job, folder: Path) -> dict[str, str]:
     """Link what the service has installed; return what is not here, with the command that installs it."""
-    absent = link_distributions(_installed_names(job), interpreter.site_packages, folder)
+    names = DISTRIBUTIONS[job.runtime] if job.distributions is None else job.distributions
+    absent = link_distributions(names, interpreter.site_packages, folder)
     return {name: f"{interpreter.path} -m pip install {name}" for name in absent}
-
-
-def _installed_names(job: Job) -> tuple[str, ...]:
-    return DISTRIBUTIONS[job.runtime] if job.distributions is None else job.distributions
 
 
 def find_sandbox(interpreter: Interpreter) -> str:
@@ -166,9 +151,7 @@ def _check_native(interpreter: Interpreter, job: Job, layout: Layout) -> None:
     raise InterpreterUnsuitable(f"{job.class_path} cannot run here: {reason}", hint=how_to_get(job.runtime))
 
 
-def _check_job(interpreter: Interpreter, job: Job) -> None:
-    if job.runtime not in (interpreter.runtime, interpreter.stands_in_for):
-        raise InterpreterUnsuitable(f"{interpreter.path} is a {interpreter.runtime}, and the job is for {job.runtime}")
+def _check_module(job: Job) -> None:
     module, _, name = job.class_path.rpartition(".")
     stems = [
         resource.name[:-3] for resource in job.resources if resource.type == "py" and resource.name.endswith(".py")

@@ -49,7 +49,7 @@ def manifest_program(
     interpreter = machine.interpreters[kind]
     if isinstance(interpreter, Exception):
         raise interpreter
-    return RowProgram(interpreter, job, machine.shared)
+    return RowProgram(interpreter, job, machine.archives)
 
 
 def locate_interpreter(job: Job, machine: Machine) -> Interpreter:

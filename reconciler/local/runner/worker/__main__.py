@@ -1,5 +1,5 @@
 """
-Start of a worker: `python .../worker/__main__.py REQUESTS ANSWERS LIFELINE PROGRESS`, or of one that forks others: `... SOCKET LIFELINE`.
+Start of a worker: `python .../worker/__main__.py REQUESTS ANSWERS LIFELINE PROGRESS`.
 
 The modules beside this file become a package that no `sys.path` names: a user's module may be called `cells` or
 `udfs`. Each is compiled under its own path, so that a traceback names the line.
@@ -36,11 +36,5 @@ def load_package(name, paths):
 
 if __name__ == "__main__":
     folder = os.path.dirname(__file__)
-    stems, forks = list(MODULES), len(sys.argv) == 3
-    if forks:
-        stems.append("forking")
-    load_package("_udfs_worker", [os.path.join(folder, stem + ".py") for stem in stems])
-    if forks:
-        sys.modules["_udfs_worker.forking"].main(*map(int, sys.argv[1:]))
-    else:
-        sys.modules["_udfs_worker.serving"].main(*map(int, sys.argv[1:4]), progress=sys.argv[4])
+    load_package("_udfs_worker", [os.path.join(folder, stem + ".py") for stem in MODULES])
+    sys.modules["_udfs_worker.serving"].main(*map(int, sys.argv[1:4]), progress=sys.argv[4])

@@ -21,12 +21,6 @@ from .udfs import TableFunction
 
 TRACEBACK_LIMIT = 20000
 OWN_FOLDER = os.path.dirname(__file__) + os.sep
-working_folders = []
-"""Paths in a traceback go from these."""
-
-
-def add_folder(path):
-    working_folders.append(path + os.sep)
 
 
 def as_text(value):
@@ -64,7 +58,7 @@ def format_traceback(kind, value, trace):
     return "".join(map(as_text, lines))
 
 
-def describe_exception():
+def describe_exception(cwd):
     """Return (the line that names it, the user's traceback) of the exception being handled, paths from the working directory."""
     kind, value, trace = sys.exc_info()
     try:
@@ -75,8 +69,7 @@ def describe_exception():
         text = format_traceback(kind, value, trace)
     except Exception as error:  # an exception of the user's whose own __str__ fails
         line, text = as_text(kind.__name__), "(its traceback cannot be printed: %s)" % type(error).__name__
-    for folder in working_folders:
-        text = text.replace(folder, "")
+    text = text.replace(cwd + os.sep, "")
     if len(text) > TRACEBACK_LIMIT:
         text = text[: TRACEBACK_LIMIT // 2] + "\n  ...\n" + text[-TRACEBACK_LIMIT // 2 :]
     return line[:2000], text
@@ -118,7 +111,12 @@ def answer_frame(function, header, body, mark):
     return True
 
 
-def answer_frames(function, construct, channel, mark):
+def imported_files():
+    """Return the files of all modules, as they name them."""
+    return [name for name in (getattr(module, "__file__", None) for module in list(sys.modules.values())) if isinstance(name, str)]
+
+
+def answer_frames(function, construct, channel, mark, cwd):
     """Answer until the parent has gone. A call that has ended or failed answers no more; "begin" is the next one."""
     while True:
         message = channel.receive()
@@ -132,15 +130,15 @@ def answer_frames(function, construct, channel, mark):
                 function = construct()
                 mark[1] = WAITING
             elif function is not None and not answer_frame(function, header, body, mark):
-                channel.send({"kind": "done"})
+                channel.send({"kind": "done", "imported": imported_files()})
                 function, mark[1] = None, WAITING
             continue
         except Misfit as error:
             send_error(channel, "arguments", error.text, function.rows + error.row)
         except ResultMisfit as error:
-            send_error(channel, "result", error.text, error.row, describe_exception()[1])
+            send_error(channel, "result", error.text, error.row, describe_exception(cwd)[1])
         except BaseException:
-            line, trace = describe_exception()
+            line, trace = describe_exception(cwd)
             if mark[1] == CONSTRUCTING:
                 send_error(channel, "load", line, None, trace)
             else:
@@ -151,7 +149,6 @@ def answer_frames(function, construct, channel, mark):
 def main(requests, answers, lifeline, progress):
     end_with_parent(lifeline)
     cwd = os.getcwd()
-    add_folder(cwd)
     sys.argv[:] = [""]
     sys.path.insert(0, cwd)
     os.putenv("OPENBLAS_NUM_THREADS", "1")  # NumPy's would start threads while it is imported; not for the function to see
@@ -178,7 +175,7 @@ def main(requests, answers, lifeline, progress):
         send_error(channel, error.what, error)
         return
     except BaseException:
-        line, trace = describe_exception()
+        line, trace = describe_exception(cwd)
         send_error(channel, "load", line, None, trace)
         return
     mark[1] = WAITING
@@ -193,4 +190,4 @@ def main(requests, answers, lifeline, progress):
             "outputs": None if function.outputs is None else [kind.text for kind in function.outputs],
         }
     )
-    answer_frames(function, construct, channel, mark)
+    answer_frames(function, construct, channel, mark, cwd)
