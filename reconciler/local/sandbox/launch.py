@@ -55,7 +55,9 @@ class Launcher:
             except ConnectionError:  # somebody has ended it
                 self._close()
                 return _ask(self._connect(), request, descriptors)
-            except KeyboardInterrupt:  # its answer would be taken for that of the next request
+            except OSError:  # it has answered
+                raise
+            except BaseException:  # its answer would be taken for that of the next request
                 self._close()
                 raise
 

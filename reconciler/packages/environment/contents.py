@@ -23,10 +23,10 @@ from reconciler.packages.inspect.files import FileFinding, is_elf, is_library_na
 from reconciler.packages.inspect.members import UNREADABLE, TooMuch, bound, why_not_a_member
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-VERSION = 1
+VERSION = 2
 """Of what `read_environment` finds out. Facts of another version are found out again."""
 
 ProgramKind: TypeAlias = Literal["elf", "script", "other"]
@@ -153,6 +153,12 @@ def _read_members(archive: ZipFile, infos: list[ZipInfo]) -> EnvironmentArchive:
         members[info.filename] = EnvironmentMember(stat.S_IMODE(mode), program=_program(archive, info, natives))
         if posixpath.basename(info.filename) == "pyvenv.cfg" and (home := _HOME.search(_text(archive, info))):
             homes[posixpath.dirname(info.filename)] = home[1]
+    links = {name for name, member in members.items() if member.target is not None}
+    unsafe += (
+        f"{info.filename!r} lies below a link, {link!r}"
+        for info in infos
+        if (link := next((folder for folder in _folders(info.filename) if folder in links), None))
+    )
     hint = "pack it anew, without what is named"
     faults = (FileFinding("E421", "holds what must not be unpacked", hint, shorten(unsafe)),) if unsafe else ()
     return EnvironmentArchive(members, tuple(natives), homes, faults)
@@ -165,6 +171,12 @@ def _why_not(info: ZipInfo, members: Mapping[str, EnvironmentMember]) -> str | N
     if info.flag_bits & 0x1:
         return "is encrypted"
     return "comes twice" if info.filename in members else why_not_a_member(info.filename)
+
+
+def _folders(name: str) -> Iterator[str]:
+    """Yield the folders that a member is in, the outermost first."""
+    steps = name.rstrip("/").split("/")
+    return ("/".join(steps[:end]) for end in range(1, len(steps)))
 
 
 def _text(archive: ZipFile, info: ZipInfo) -> str:

@@ -75,6 +75,7 @@ CASES: Mapping[str, tuple[Mapping[str, tuple[int | None, bytes] | None], str, st
         "setuptools 82.0.1 has it no more",
     ),
     "a member that climbs out": ({"../x": (FILE, b"")}, "E421", "must not be unpacked"),
+    "a member below a link": ({"venv/out": (LINK, b"../../.."), "venv/out/x": (FILE, b"")}, "E421", "lies below a link, 'venv/out'"),
     "a device": ({"venv/null": (0o020666, b"")}, "E421", "must not be unpacked"),
 }  # fmt: skip
 
