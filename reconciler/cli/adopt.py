@@ -32,12 +32,12 @@ names_argument = click.argument(
 )
 
 
+def _owner_options(command: Callable[..., Result]) -> Callable[..., Result]:
+    return names_argument(manifest_options(view_option(yes_option(writers_option(command)))))
+
+
 @command()
-@names_argument
-@manifest_options
-@view_option
-@yes_option
-@writers_option
+@_owner_options
 def adopt(options: Options, names: tuple[str, ...], yes: bool, writers: int) -> Result:
     """Take over functions and resources that the manifest lists and that are in the project without a mark.
 
@@ -60,11 +60,7 @@ def change_owner(options: Options, names: tuple[str, ...], make: Make, consent: 
 
 
 @command()
-@names_argument
-@manifest_options
-@view_option
-@yes_option
-@writers_option
+@_owner_options
 def disown(options: Options, names: tuple[str, ...], yes: bool, writers: int) -> Result:
     """Stop managing functions and resources, and leave them in the project as they are.
 

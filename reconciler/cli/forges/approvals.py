@@ -148,6 +148,8 @@ def _download(forge: GitHub, path: str) -> bytes:
     """Return an artifact. GitHub sends us to another place for it, which gets no token."""
     import requests
 
+    from reconciler.targets.transport import read_body
+
     connection = forge.connection
     try:
         answer = requests.get(
@@ -166,15 +168,13 @@ def _download(forge: GitHub, path: str) -> bytes:
             place, headers={"User-Agent": "udfs"}, auth=_sign_with(""), stream=True, timeout=(10, 60)
         ) as response:
             response.raise_for_status()
-            content = bytearray()
-            for block in response.iter_content(1 << 16):
-                content += block
-                if len(content) > _MOST_BYTES:
-                    raise ForgeFailure("the artifact is larger than any plan")
+            content = read_body(response, 1 << 16, _MOST_BYTES)
+        if content is None:
+            raise ForgeFailure("the artifact is larger than any plan")
     except requests.RequestException as error:
         status = error.response.status_code if error.response is not None else None
         raise ForgeFailure(f"no artifact: {status or 'no answer'}", "unknown", status) from None
-    return bytes(content)
+    return content
 
 
 def _sign_with(token: str) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:

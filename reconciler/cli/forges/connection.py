@@ -8,7 +8,6 @@ the forge may have made it: who sent it looks first (`ForgeFailure.outcome`).
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import re
 from dataclasses import dataclass, field
@@ -124,7 +123,9 @@ class ForgeConnection:
             try:
                 answer = self._ask(method, self.base + path, body, query)
             except OSError as error:  # what requests raises is one
-                was_sent = not _is_unsent(error)
+                from reconciler.targets.transport import was_never_sent
+
+                was_sent = not was_never_sent(error)
                 if is_last or (was_sent and not may_repeat):
                     outcome: Outcome = "unknown" if was_sent else "refused"
                     raise ForgeFailure(self._clean(_silence(error)), outcome) from None
@@ -162,15 +163,17 @@ class ForgeConnection:
     ) -> _Answer:
         import requests
 
+        from reconciler.targets.transport import read_body
+
         if self._session is None:
             self._session = requests.Session()
-        content = None if body is None else json.dumps(body).encode()
-        headers = {"Content-Type": "application/json"} if content is not None else {}
+        sent = None if body is None else json.dumps(body).encode()
+        headers = {"Content-Type": "application/json"} if sent is not None else {}
         response = self._session.request(
             method,
             url,
             params=dict(query or {}),
-            data=content,
+            data=sent,
             headers={"Accept": "application/json", "User-Agent": "udfs", **self.headers, **headers},
             # As a function, so that no .netrc of the machine takes its place.
             auth=self._sign,
@@ -178,7 +181,11 @@ class ForgeConnection:
             allow_redirects=False,
             stream=True,
         )
-        return _Answer(response.status_code, response.headers, _read(response))
+        with response:
+            content = read_body(response, 1 << 16, _LONGEST_ANSWER)
+        if content is None:
+            raise OSError("the answer is longer than any real one")
+        return _Answer(response.status_code, response.headers, content)
 
     def _sign(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers[self.header] = self.prefix + self.token
@@ -216,15 +223,10 @@ def _require_private(base: str) -> None:
     scheme, host, _ = _origin(base)
     if not host or not re.fullmatch(r"https?://[\w.:/\[\]~-]+", base, re.ASCII):
         raise ForgeFailure("the address of the API is not one: it is to be https://HOST/PATH")
-    if scheme != "https" and not _is_loopback(host):
+    from reconciler.targets.transport import is_loopback
+
+    if scheme != "https" and not is_loopback(base):
         raise ForgeFailure("the address of the API is not https, and the token is not sent in the clear")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _origin(url: str) -> tuple[str, str, int | None]:
@@ -235,36 +237,14 @@ def _origin(url: str) -> tuple[str, str, int | None]:
         return "", "", None
 
 
-def _read(response: requests.Response) -> bytes:
-    content = bytearray()
-    with response:
-        for block in response.iter_content(1 << 16):
-            content += block
-            if len(content) > _LONGEST_ANSWER:
-                raise OSError("the answer is longer than any real one")
-    return bytes(content)
-
-
-def _is_unsent(error: BaseException) -> bool:
-    """Say whether a request never left: no connection came about."""
-    import urllib3.exceptions
-
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, urllib3.exceptions.NewConnectionError | urllib3.exceptions.ConnectTimeoutError):
-            return True
-        args = [value for value in cause.args if isinstance(value, BaseException)]
-        reason = getattr(cause, "reason", None)
-        cause = next((part for part in (reason, *args) if isinstance(part, BaseException)), None) or cause.__cause__
-    return False
-
-
 def _silence(error: OSError) -> str:
     import requests
 
+    from reconciler.targets.transport import was_never_sent
+
     if isinstance(error, requests.exceptions.SSLError):
         return "no connection: the certificate is not accepted"
-    if _is_unsent(error):
+    if was_never_sent(error):
         return "no connection"
     return "no answer within the time" if isinstance(error, requests.exceptions.Timeout) else "no answer"
 

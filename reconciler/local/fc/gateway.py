@@ -14,6 +14,7 @@ from reconciler.local.fc.object_signing import access_id_of_object
 from reconciler.local.fc.service import FcRequest, query_parameters
 from reconciler.local.fc.signing import access_id_of, require_body, require_signature
 from reconciler.local.http.messages import MalformedRequest
+from reconciler.local.http.request import has_no_length
 
 if TYPE_CHECKING:
     from email.message import Message
@@ -52,11 +53,10 @@ def read_api_request(
     head: RequestHead, path: tuple[str, ...], body: Body, request_id: str, service: FcService
 ) -> FcRequest:
     """Return a request as handlers take it, once it is known whose it is; refuse a body that has no end, or is not the signed one."""
-    has_body, is_signed = head.method in _WITH_BODY, service.settings.is_signed
-    if has_body and "Content-Length" not in head.headers and "Transfer-Encoding" not in head.headers:
-        # There may be a body after all, and no telling where it ends.
+    is_signed = service.settings.is_signed
+    if has_no_length(head):
         raise MalformedRequest(411, "MissingContentLength", "required HTTP header Content-Length was not specified")
-    if not has_body and is_signed:
+    if is_signed and head.method not in _WITH_BODY:
         require_body(head.headers, b"")
     return FcRequest(
         method=head.method,

@@ -7,37 +7,27 @@ import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
 
 from reconciler.local.fc.refusals import invalid_argument, missing_object, too_large
 from reconciler.local.fc.signing import require_body
 from reconciler.local.http.messages import HttpRefusal, Response
+from reconciler.local.http.request import ClientRequest, parse_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from email.message import Message
 
     from reconciler.local.fc.database import FcRecords, FcStore, StoredDocument
     from reconciler.local.fc.settings import FcSettings
-    from reconciler.local.http.body import Body
 
 LATEST = "LATEST"
 MOST_JSON = 1 << 20
 """Bytes of a body that holds no code; a guess, far above any."""
 
-_MAX_PARAMETERS = 100
-
 
 @dataclass(frozen=True, kw_only=True)
-class FcRequest:
-    """What a client asks of the control API or of OSS."""
+class FcRequest(ClientRequest):
+    """What a client asks of the control API or of OSS; its path is ``("functions", "read", "code")``, or bucket and key."""
 
-    method: str
-    path: tuple[str, ...]
-    """Decoded: ``("functions", "read", "code")``, or bucket and key."""
-    query: Mapping[str, str]
-    headers: Message
-    body: Body
     request_id: str
     is_signed: bool
     """Whether what came before the body was signed, so that the body has to fit."""
@@ -65,14 +55,8 @@ class FcRequest:
             raise invalid_argument("the request body is not a JSON object")
         return {name: value for name, value in document.items() if value is not None}
 
-    def number(self, name: str) -> int | None:
-        """Return a query parameter that counts something, None where it was not sent."""
-        value = self.query.get(name)
-        if not value:
-            return None
-        if not (value.isascii() and value.isdigit()) or len(value) > 12:
-            raise invalid_argument(f"{name} must be a number")
-        return int(value)
+    def refusal(self, why: str) -> HttpRefusal:
+        return invalid_argument(why)
 
 
 class Pacemaker:
@@ -177,7 +161,4 @@ def show_time(seconds: float) -> str:
 
 def query_parameters(query: str) -> dict[str, str]:
     """Return the parameters of a query; 400 where it cannot be read."""
-    try:
-        return dict(parse_qsl(query, keep_blank_values=True, max_num_fields=_MAX_PARAMETERS, errors="strict"))
-    except ValueError:
-        raise invalid_argument("the query cannot be read") from None
+    return parse_parameters(query, invalid_argument)

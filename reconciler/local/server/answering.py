@@ -5,9 +5,9 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl
 
 from reconciler.local.http.messages import UNREADABLE, HttpRefusal, MalformedRequest, Response
+from reconciler.local.http.request import has_no_length, parse_parameters
 from reconciler.local.server import routes, signing
 from reconciler.local.server.exchange import Request, refusal_response, with_whole_location
 from reconciler.local.server.protocol import invalid
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from reconciler.local.http.body import Body
     from reconciler.local.http.head import RequestHead
     from reconciler.local.server.service import LocalService
-
-_MAX_PARAMETERS = 100
 
 
 @dataclass(frozen=True)
@@ -46,15 +44,19 @@ class MaxComputeCall:
         if settings.is_signed:
             signing.require_valid(method, self.raw_path + question + query, headers, settings)
         handler = routes.handler(method, self.parts)
-        if method in {"POST", "PUT"} and "Content-Length" not in headers and "Transfer-Encoding" not in headers:
-            # There may be a body after all, and no telling where it ends.
+        if has_no_length(self.head):
             raise MalformedRequest(411, "MissingContentLength", "ODPS-0420021: Missing Content-Length in HTTP request")
         if settings.denied:
             from reconciler.local.server.permissions import require_permission
 
             require_permission(method, self.parts, settings.denied)
         request = Request(
-            method=method, path=self.parts, query=_parameters(query), headers=headers, body=body, actor=self.actor
+            method=method,
+            path=self.parts,
+            query=parse_parameters(query, invalid),
+            headers=headers,
+            body=body,
+            actor=self.actor,
         )
         endpoint = f"http://{headers.get('Host', '')}{whole_path.removesuffix(self.raw_path)}"
         return with_whole_location(handler(self.service, request), endpoint)
@@ -88,10 +90,3 @@ class MaxComputeProtocol:
 
     def internal_refusal(self) -> HttpRefusal:
         return HttpRefusal(500, "InternalServerError", "ODPS-0010000:System internal error")
-
-
-def _parameters(query: str) -> dict[str, str]:
-    try:
-        return dict(parse_qsl(query, keep_blank_values=True, max_num_fields=_MAX_PARAMETERS, errors="strict"))
-    except ValueError:
-        raise invalid("the query cannot be read") from None

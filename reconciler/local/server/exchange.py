@@ -7,30 +7,23 @@ The body goes out straight from disk.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import quote
 
 from reconciler.local.http.messages import Response
+from reconciler.local.http.request import ClientRequest
 from reconciler.local.server.protocol import element, header_text, invalid, missing_header, texts, xml_document
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from email.message import Message
-
-    from reconciler.local.http.body import Body
     from reconciler.local.http.messages import HttpRefusal
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class Request(ClientRequest):
     """What a client asks."""
 
-    method: str
-    path: tuple[str, ...]
-    """Decoded, without the endpoint's own prefix: ``("projects", "demo", "resources", "a.py")``."""
-    query: Mapping[str, str]
-    headers: Message
-    body: Body
+    most_digits: ClassVar[int] = 18
+
     actor: str
     """Who asks, as an owner name."""
 
@@ -49,14 +42,8 @@ class Request:
         """Whether a query parameter such as ``rIsPart=true`` is set."""
         return self.query.get(name, "").lower() == "true"
 
-    def number(self, name: str) -> int | None:
-        """A query parameter that counts something."""
-        value = self.query.get(name)
-        if not value:
-            return None
-        if not (value.isascii() and value.isdigit()) or len(value) > 18:
-            raise invalid(f"{name} must be a number")
-        return int(value)
+    def refusal(self, why: str) -> HttpRefusal:
+        return invalid(why)
 
 
 def xml_response(root: str, headers: tuple[tuple[str, str], ...] = ()) -> Response:

@@ -6,7 +6,6 @@ What is asked here is worth as much as what is answered: neither stands in an er
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import time
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import requests
 from reconciler.base.activity import activity
 from reconciler.base.errors import AccessError
 from reconciler.base.redaction import redact_foreign
+from reconciler.targets.transport import is_loopback, read_body
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,18 +88,16 @@ def _once(
     with session.request(
         method, url, headers=headers, params=params, data=form, timeout=_TIMEOUT, allow_redirects=False, stream=True
     ) as response:
-        body = bytearray()
-        for piece in response.iter_content(16 * 1024):
-            body += piece
-            if len(body) > _MAX_ANSWER:
-                raise ValueError("the answer has no end")
-        return TokenAnswer(response.status_code, response.headers.get("Date", ""), bytes(body))
+        body = read_body(response, 16 * 1024, _MAX_ANSWER)
+        if body is None:
+            raise ValueError("the answer has no end")
+        return TokenAnswer(response.status_code, response.headers.get("Date", ""), body)
 
 
 def require_tls(url: str, purpose: str) -> None:
     """Refuse an address over which a token would go in the clear: E591; this machine itself is no network."""
     parts = urlsplit(url)
-    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.hostname or "")):
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(url)):
         hint = "the address is https://…"
         raise AccessError("E591", f"{purpose} goes over TLS alone, not over {parts.scheme or 'no scheme'}", hint=hint)
 
@@ -124,10 +122,3 @@ def _reason(error: Exception) -> str:
     if isinstance(error, requests.RequestException):
         return "does not answer"
     return f"answers nonsense: {error}"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
