@@ -96,10 +96,6 @@ class EnvironmentArchive:
             rest = [*member.target.split("/"), *rest]
         return "/".join(steps)
 
-    def has_folder(self, path: str) -> bool:
-        """Say whether something lies in a folder."""
-        return any(name.startswith(f"{path}/") for name in self.members)
-
     def distributions(self, folder: str) -> dict[str, str]:
         """Return the distributions that are installed in a folder: normalised name → version."""
         from packaging.utils import canonicalize_name

@@ -15,7 +15,7 @@ from reconciler.targets.fc.layer_book import owner_of
 from reconciler.targets.roa import RoaClient
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator
 
     from reconciler.targets.roa import Reply
 
@@ -76,10 +76,3 @@ class FcClient(RoaClient):
 def join_path(*parts: str) -> str:
     """Return a path of names, each quoted as it is signed."""
     return "".join(f"/{quote_part(part)}" for part in parts)
-
-
-def require_text(client: FcClient, document: Mapping[str, Any], names: Iterable[str]) -> None:
-    """Raise unless an answer has texts of these names: what else would be taken for one is a page of somebody in between."""
-    missing = [name for name in names if not isinstance(document.get(name), str)]
-    if missing:
-        raise client.garbage(f"an answer without {', '.join(missing)}")

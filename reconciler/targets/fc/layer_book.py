@@ -17,9 +17,6 @@ from reconciler.targets.fc.arns import parse_layer_arn
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_LAYER = re.compile(
-    r"acs:fc:(?P<region>[^:]*):(?P<account>[^:]*):layers/(?P<name>[^/:]+)/versions/(?P<number>[0-9]+)\Z"
-)
 _FUNCTION = re.compile(r"acs:fc:(?P<region>[^:]*):(?P<account>[^:]*):functions/(?P<name>[^/:]+)(?:/.*)?\Z")
 
 

@@ -23,11 +23,12 @@ SEPARATOR = "/"
 LONGEST_NAME = 64
 """Characters of a function's name [SDK 4.8.3, CreateFunctionInput]; a layer's is taken for the same, which is a guess."""
 
-LONGEST_DESCRIPTION = 256
-"""Characters, mark included. A guess by the limit that API 2.0 documents: nothing is published for 3.0."""
-
 LONGEST_TEXT = 80
-"""Characters that a user's own description may have, so that every mark fits behind it."""
+"""
+Characters that a user's own description may have, so that every mark fits behind it.
+
+With the mark it has 256 at the most: a guess by the limit that API 2.0 documents; nothing is published for 3.0.
+"""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*\Z")
 

@@ -79,11 +79,6 @@ rank       | BIGINT()               | @rank
 row_number | BIGINT()               | @row_number
 """
 
-AGGREGATES = frozenset(
-    line.split("|")[0].strip() for line in ROWS.strip().split("cume_dist")[0].splitlines() if line.strip()
-)
-"""Those that go over a group, where the others are for windows alone."""
-
 COUNTED_BY_ROWS = frozenset({"avg", "count", "max", "min", "stddev", "stddev_samp", "sum"})
 """
 What goes up to the current row, not to its last equal, over a window that is ordered and says no frame.
