@@ -53,6 +53,8 @@ READS = {
     "local/runner/layout.py: shutil.copyfile(source, target)": ALONE,
     "local/runner/layout.py: tarfile.open(archive, 'r|' if name.lower().endswith('.tar') else 'r|gz')": ALONE,
     "local/runner/layout.py: zipfile.ZipFile(archive)": ALONE,
+    "local/runner/unpacked.py: shutil.copytree(top, target / top.name, symlinks=True, copy_function=_link)": "members that were just unpacked",
+    "testing/row_programs.py: file.read_bytes()": ALONE,
     "local/runner/unpacked.py: shutil.copytree(top, target / top.name, symlinks=True)": "members that were just unpacked",
     "local/runner/process.py: os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)": RAW,
     "local/storage/blobs.py: (folder / 'lock').open('rb')": "a lock is locked, not read",

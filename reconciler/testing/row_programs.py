@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reconciler.local import runner
+from reconciler.local.runner.unpacked import may_see_links
 from reconciler.testing.expectations import check_result
 from reconciler.testing.trials import Trial
 from reconciler.testing.verdict import TrialVerdict
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from reconciler.local.runner import Interpreter, Job
+    from reconciler.local.runner.layout import Unpacking
     from reconciler.local.runner.unpacked import UnpackedArchives
     from reconciler.testing.trials import Bounds, Case
 
@@ -46,10 +48,17 @@ class RowProgram:
                 timeout=bounds.seconds,
                 memory=bounds.memory,
                 cancelled=cancelled,
-                unpack=self.archives.lay if self.archives else None,
+                unpack=self._unpacking(),
             ),
             self.archives,
         )
+
+    def _unpacking(self) -> Unpacking | None:
+        if self.archives is None:
+            return None
+        files = (resource.path for resource in self.job.resources if resource.type == "py" and resource.path)
+        sources = (file.read_bytes() for file in files if file.is_file())
+        return self.archives.lay_without_links if may_see_links(sources) else self.archives.lay
 
 
 @dataclass(frozen=True)

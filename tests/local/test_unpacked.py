@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.local.runner import FunctionRaised, ResourceFile, UnsafeArchive
+from reconciler.local.runner import FunctionRaised, Job, ResourceFile, UnsafeArchive
 from reconciler.local.runner.layout import extract
 from reconciler.local.runner.unpacked import UnpackedArchives
 from reconciler.testing.row_programs import RowProgram
@@ -57,6 +57,31 @@ def test_every_function_finds_what_extract_would_have_made(tmp_path: Path) -> No
     assert [tree(target) for target in targets] == [tree(tmp_path / "alone")] * 8
 
 
+def test_a_function_that_goes_through_folders_finds_folders(tmp_path: Path) -> None:
+    zipped, archives = archive(tmp_path), UnpackedArchives()
+    assert archives.lay_without_links(zipped, tmp_path / "laid", name="pkg.zip") == extract(
+        zipped, tmp_path / "alone", name="pkg.zip"
+    )
+    assert tree(tmp_path / "laid") == tree(tmp_path / "alone")
+    assert [len(list(os.walk(tmp_path / name))) for name in ("laid", "alone")] == [7, 7]
+
+
+WALKS = "import os; return str(len([1 for _ in os.walk('work')]))"
+LISTS = "import os; return ' '.join(sorted(os.listdir('work/p.zip')))"
+
+
+CACHED = "import odps.distcache as d; return ' '.join(sorted(f.name[-12:] for f in d.get_cache_archive('p.zip')))"
+
+
+@pytest.mark.parametrize("body", [WALKS, LISTS, CACHED])
+def test_a_function_sees_what_it_would_see_alone(runner: Runner, body: str) -> None:
+    archives = UnpackedArchives()
+    seen = [run(runner, archives, body)[0] for _ in range(2)]
+    program = RowProgram(runner.interpreter, job_of(runner, body))
+    tryout = program.start(Bounds(20), lambda: False)
+    assert seen == [str(list(tryout.session.call([()], last=True)))] * 2
+
+
 def test_what_a_function_writes_into_its_folder_no_other_function_reads(tmp_path: Path) -> None:
     zipped, archives = archive(tmp_path), UnpackedArchives()
     archives.lay(zipped, tmp_path / "first", name="pkg.zip")
@@ -83,8 +108,8 @@ PACKAGE = {
 }
 
 
-def run(runner: Runner, archives: UnpackedArchives, body: str) -> tuple[str, str]:
-    """Call a function that brings a package, as one of several; return what came of it and what was imported for it."""
+def job_of(runner: Runner, body: str) -> Job:
+    """Return a function that brings a package."""
     packed = runner.directory / "p.zip"
     if not packed.exists():
         with zipfile.ZipFile(packed, "w") as file:
@@ -99,8 +124,12 @@ def run(runner: Runner, archives: UnpackedArchives, body: str) -> tuple[str, str
                 sys.path.insert(0, "work/p.zip")
                 {body}
         """
-    job = runner.job(source, resources=[ResourceFile("p.zip", "archive", packed)])
-    program = RowProgram(runner.interpreter, job, archives)
+    return runner.job(source, resources=[ResourceFile("p.zip", "archive", packed)])
+
+
+def run(runner: Runner, archives: UnpackedArchives, body: str) -> tuple[str, str]:
+    """Call a function that brings a package, as one of several; return what came of it, and its traceback."""
+    program = RowProgram(runner.interpreter, job_of(runner, body), archives)
     tryout = program.start(Bounds(20), lambda: False)
     try:
         return str(list(tryout.session.call([()]))), ""

@@ -2,7 +2,7 @@
 Archives unpacked once for all functions of a run that bring the same.
 
 What a function finds is a folder of its own, with links in it: to each folder that holds code, as packages do, and to each file
-of code beside them. What they lead to can only be read, by root too (a worker has no capabilities, see `base.barrier`), so that no
+of code beside them. (One that goes through folders itself, or has `get_cache_archive` do so, finds folders.) What they lead to can only be read, by root too (a worker has no capabilities, see `base.barrier`), so that no
 function meets what another one changed, unless that took itself the right to. Everything else is a copy, for a function may write to its
 own data.
 
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -80,6 +81,19 @@ class UnpackedArchives:
 
     def lay(self, archive: Path, target: Path, *, name: str, limits: Limits | None = None) -> tuple[str, ...]:
         """Fill the new directory `target` as `extract` does, and return the same; raises what it raises."""
+        unpacked = self._unpack(archive, name, limits)
+        _lay(unpacked, target)
+        return unpacked.names
+
+    def lay_without_links(
+        self, archive: Path, target: Path, *, name: str, limits: Limits | None = None
+    ) -> tuple[str, ...]:
+        """Do the same with folders where `lay` has links, for a function that would see them; it takes as long as the import of a package."""
+        unpacked = self._unpack(archive, name, limits)
+        _lay_without_links(unpacked, target)
+        return unpacked.names
+
+    def _unpack(self, archive: Path, name: str, limits: Limits | None) -> _Folder:
         key = archive, name
         with self._guard:
             busy = self._busy.setdefault(key, threading.Lock())
@@ -91,9 +105,7 @@ class UnpackedArchives:
                 # A folder of its own for each try: what a failed one left half done is in nobody's way.
                 folder = Path(tempfile.mkdtemp(dir=self._folder), "content")
                 self._unpacked[key] = _unpack(archive, folder, name, limits)
-        unpacked = self._unpacked[key]
-        _lay(unpacked, target)
-        return unpacked.names
+        return self._unpacked[key]
 
     def note_imported(self, cwd: Path, files: Iterable[str]) -> None:
         """Remember the sources that a function has imported, by names that it can have made up."""
@@ -174,11 +186,42 @@ def _protect(top: Path) -> None:
             path.chmod(path.stat().st_mode & 0o555)
 
 
+_LOOKS = re.compile(
+    rb"get_cache_archive|walk|scandir|glob|iterdir|lstat|islink|is_symlink|readlink|realpath|resolve|pathlib"
+)
+
+
+def may_see_links(sources: Iterable[bytes]) -> bool:
+    """Say whether a function may look at folders so that it tells a link from a folder: by words in its own sources."""
+    return any(_LOOKS.search(source) for source in sources)
+
+
+def _lay_without_links(unpacked: _Folder, target: Path) -> None:
+    target.mkdir(parents=True)
+    for top in unpacked.linked:
+        if top.is_dir():
+            shutil.copytree(top, target / top.name, symlinks=True, copy_function=_link)
+        else:
+            _link(top, target / top.name)
+    _copy(unpacked.copied, target)
+
+
+def _link(source: Path | str, target: Path | str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # a file system without links, or with too many to this file
+        shutil.copy(source, target)
+
+
 def _lay(unpacked: _Folder, target: Path) -> None:
     target.mkdir(parents=True)
     for top in unpacked.linked:
         (target / top.name).symlink_to(top)
-    for top in unpacked.copied:
+    _copy(unpacked.copied, target)
+
+
+def _copy(tops: Iterable[Path], target: Path) -> None:
+    for top in tops:
         if top.is_dir() and not top.is_symlink():
             shutil.copytree(top, target / top.name, symlinks=True)
         else:
