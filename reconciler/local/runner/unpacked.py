@@ -2,9 +2,9 @@
 Archives unpacked once for all functions of a run that bring the same.
 
 What a function finds is a folder of its own, with links in it: to each folder that holds code, as packages do, and to each file
-of code beside them. (One that goes through folders itself, or has `get_cache_archive` do so, finds folders.) What they lead to can only be read, by root too (a worker has no capabilities, see `base.barrier`), so that no
-function meets what another one changed, unless that took itself the right to. Everything else is a copy, for a function may write to its
-own data.
+of code beside them. (One that goes through folders itself, or has `get_cache_archive` do so, finds folders.) What they lead to can
+only be read, by root too (a worker has no capabilities, see `base.barrier`), so that no function meets what another one changed, unless
+that took itself the right to. Everything else is a copy, for a function may write to its own data.
 
 Python compiles a module where no compiled one lies beside it, which is half of what an import of SciPy takes. What one function has
 imported is compiled for those that follow: by the names that its process said, and from the sources that all share.
@@ -111,14 +111,17 @@ class UnpackedArchives:
         """Remember the sources that a function has imported, by names that it can have made up."""
         root = self._folder + os.sep
         paths = {os.path.realpath(cwd / name) for name in files if name.endswith((".py", ".pyc")) and "\0" not in name}
-        self._imported |= {path.removesuffix("c") for path in paths if self._folder and path.startswith(root)}
+        sources = {path.removesuffix("c") for path in paths if self._folder and path.startswith(root)}
+        with self._guard:
+            self._imported |= sources
 
     def compile_imported(self, interpreter: Interpreter) -> None:
         """Compile, for an interpreter, what was imported by others and is not compiled yet; not twice at a time, and not where it fails."""
         if not self._compiling.acquire(blocking=False):
             return
         try:
-            sources = sorted(path for path in self._imported if (interpreter.path, path) not in self._compiled)
+            with self._guard:
+                sources = sorted(path for path in self._imported if (interpreter.path, path) not in self._compiled)
             if sources:
                 self._compiled |= {(interpreter.path, path) for path in sources}
                 _compile(interpreter, sources, Path(self._folder))
