@@ -75,6 +75,9 @@ class Problem:
     together: tuple[str, Hint] | None = field(default=None, compare=False)
     """How many of its kind are told to people as one: what follows their number, and the hint for all."""
 
+    is_forced: bool = False
+    """Whether it is an error that a person has gone past, and so a warning."""
+
 
 def sort_problems(problems: Iterable[Problem]) -> list[Problem]:
     """Return problems by their places, and at one place by code; what has no place comes last."""

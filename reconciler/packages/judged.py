@@ -7,7 +7,7 @@ give the one thing that it is for raises PackageError, and `gather` makes that a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from reconciler.base import errors
@@ -33,20 +33,20 @@ class Judged(Generic[_T]):
     problems: tuple[Problem, ...] = ()
 
 
-_FORCED = "; `--no-check` goes on all the same"
-
-
 def problem_of(name: str, finding: FileFinding, position: Position, forced: AbstractSet[str]) -> Problem:
     """Return a finding as a problem, now that its place in the manifest is known; one that is `forced` past is a warning that says so."""
-    message, severity = f"'{name}' {finding.message}", finding.severity
-    if severity == "error" and finding.code in forced & FORCIBLE:
-        message, severity = f"{message}{_FORCED}", "warning"
-    return Problem(finding.code, message, position, finding.hint, severity=severity, detail=finding.detail)
-
-
-def is_forced(problem: Problem) -> bool:
-    """Say whether a problem is a finding that was forced past."""
-    return problem.message.endswith(_FORCED)
+    problem = Problem(
+        finding.code,
+        f"'{name}' {finding.message}",
+        position,
+        finding.hint,
+        severity=finding.severity,
+        detail=finding.detail,
+    )
+    if finding.severity == "error" and finding.code in forced & FORCIBLE:
+        message = f"{problem.message}; `--no-check` goes on all the same"
+        return replace(problem, message=message, severity="warning", is_forced=True)
+    return problem
 
 
 def place_problems(error: PackageError, position: Position) -> Iterator[Problem]:

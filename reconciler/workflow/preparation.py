@@ -15,7 +15,6 @@ from reconciler.base.errors import InvalidManifest, PackageError, Problem, UdfsE
 from reconciler.checks.python.project import check_each_alone, check_sources
 from reconciler.packages.artifacts import Archive
 from reconciler.packages.collect import collect, fetch_wheels, look_into_scripts
-from reconciler.packages.judged import is_forced
 from reconciler.targets import adapter_of
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ def prepare(
 
         warnings += undeclared_imports(loaded, artifacts, cache.root)
         warnings += opened_files(loaded, artifacts, adapter.source_rules, cache.root)
-    forced = tuple(filter(is_forced, warnings))
+    forced = tuple(warning for warning in warnings if warning.is_forced)
     others = tuple(warning for warning in warnings if warning not in forced)
     idle = _idle_codes(loaded, {problem.code for problem in forced})
     return Prepared(loaded, adapter.desired_state(loaded, artifacts), artifacts, (*others, *idle), forced)
