@@ -59,7 +59,8 @@ def everything(client: Client, stack: str, *, full: bool = False) -> Reading:
         pages = _pages(client, FUNCTIONS, "Functions", "Function", readers.ended, reading)
         functions = readers.submit(lambda: [_function(element, client) for element in pages])
         listed = readers.submit(_list_resources, client, stack, readers, reading)
-        entry_reader(tuple(KINDS.values()))  # while the service is waited for
+        # While the service is waited for; not by this thread, for what a signal raises could be lost in there.
+        readers.submit(entry_reader, tuple(KINDS.values()))
         for done in as_completed((functions, listed)):
             # What one of them fails of is told at once, however long the other takes.
             done.result()
