@@ -23,7 +23,7 @@ from reconciler.local import ProvidedTable, Server
 from reconciler.local.runner import RUNTIMES, InterpreterNotFound, locate
 from tests.benchmarks.bench_runner import SOURCE, bare_loop
 
-AT_LEAST = 0.2
+AT_LEAST = 0.3
 ROUNDS = 5
 
 
