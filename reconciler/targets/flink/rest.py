@@ -13,7 +13,7 @@ import re
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 from zipfile import ZipFile, ZipInfo
 
@@ -28,10 +28,6 @@ from reconciler.targets.flink.head import SIGNATURE
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
-
-JobState: TypeAlias = Literal[
-    "FINISHED", "FAILED", "CANCELED", "RUNNING", "CREATED", "RESTARTING", "INITIALIZING", "OTHER"
-]
 
 DRIVER = "udfs-driver.jar"
 _ENTRY = "org.apache.flink.client.python.PythonDriver"
@@ -168,16 +164,6 @@ class FlinkRest:
     def wait_for_end(self, job: str, seconds: float) -> str:
         """Return the state in which a job ended, or is in after so many seconds."""
         return self._wait(lambda: self.state(job), lambda state: state in _ENDED, seconds)
-
-    def wait_for_running(self, job: str, seconds: float) -> str:
-        """Return the state of a job when all its vertices run, or it ended, or time is over."""
-
-        def look() -> str:
-            answer = self._send("GET", f"/jobs/{job}")
-            is_running = all(vertex["status"] in ("RUNNING", "FINISHED") for vertex in answer["vertices"])
-            return str(answer["state"]) if is_running or answer["state"] in _ENDED else "CREATED"
-
-        return self._wait(look, lambda state: state in _ENDED or state == "RUNNING", seconds)
 
     def why_failed(self, job: str) -> tuple[str, ...]:
         """Return the lines that say why a job failed; nothing if it did not."""
