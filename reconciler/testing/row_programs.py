@@ -82,5 +82,5 @@ class RowSession:
 
     def close(self) -> None:
         if self.archives:
-            self.archives.note_imported(self.session.worker.cwd, self.session.imported)
+            self.archives.note_imported(self.session.worker.cwd, self.session.find_imported())
         self.session.close()

@@ -6,6 +6,7 @@ import os
 import stat
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -175,6 +176,14 @@ def test_a_function_chooses_nothing_that_is_compiled_but_modules_of_its_archives
     assert [run(runner, archives, body)[0] for _ in range(2)] == ["['']"] * 2
     assert compiled_modules(archives) == []
     assert sorted(path.name for path in runner.directory.glob("**/*.pyc")) == []
+
+
+def test_what_cannot_be_compiled_is_imported_all_the_same(runner: Runner) -> None:
+    archives = UnpackedArchives()
+    run(runner, archives, "import heavy; return ''")
+    archives.compile_imported(replace(runner.interpreter, path=Path("/nowhere/python")))
+    assert compiled_modules(archives) == []
+    assert run(runner, archives, "import heavy; return 'x'")[0] == "['x']"
 
 
 def test_a_hostile_archive_is_refused_to_each_function_that_brings_it(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from reconciler.local.runner.errors import (
     FunctionError,
     FunctionNotLoadable,
     FunctionRaised,
+    RunnerError,
     SignatureInvalid,
     WorkerDied,
     WorkerTimedOut,
@@ -116,8 +117,6 @@ class Session:
         self._cancelled = cancelled
         self.absent: Mapping[str, str] = {}
         """Distributions that the service has installed and this machine has not → the command that installs each."""
-        self.imported: tuple[str, ...] = ()
-        """Files of the modules that were imported when the last call ended, as the function's process names them."""
         self._fresh = True
         self.is_last = True
         """Whether nothing comes after the call at hand; so it is for a class that cannot be loaded."""
@@ -168,6 +167,17 @@ class Session:
             self.close()
         else:
             self.worker.settle()
+
+    def find_imported(self) -> list[str]:
+        """Return the files of the modules that its process has imported, between two calls, as that names them; none if it answers no more."""
+        if not self.alive:
+            return []
+        self.worker.send(encode_frame({"kind": "imported"}))
+        try:
+            files = self.receive(lambda row: None).header.get("files")
+        except RunnerError:
+            return []
+        return [name for name in files if isinstance(name, str)] if isinstance(files, list) else []
 
     def receive(self, arguments: Arguments) -> Frame:
         """Return the next answer; whatever else comes becomes the error it means, with what `arguments` a row had."""
@@ -285,7 +295,6 @@ class Call:
             session.worker.send(encode_frame({"kind": "end"}))
             while (frame := session.receive(self._arguments)).header["kind"] == "values":
                 yield self._results(frame)
-            session.imported = tuple(map(str, frame.header.get("imported", ())))
             session.settle()
             done = True
         except FunctionError:

@@ -20,6 +20,7 @@ import subprocess
 import tempfile
 import threading
 import weakref
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -124,7 +125,8 @@ class UnpackedArchives:
                 sources = sorted(path for path in self._imported if (interpreter.path, path) not in self._compiled)
             if sources:
                 self._compiled |= {(interpreter.path, path) for path in sources}
-                _compile(interpreter, sources, Path(self._folder))
+                with suppress(OSError):  # a full disk, or what a function did there: whoever imports it compiles it
+                    _compile(interpreter, sources, Path(self._folder))
         finally:
             self._compiling.release()
 

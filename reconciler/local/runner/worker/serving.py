@@ -126,11 +126,13 @@ def answer_frames(function, construct, channel, mark, cwd):
         try:
             if header["kind"] == "bye":
                 return
-            if header["kind"] == "begin":
+            if header["kind"] == "imported":
+                channel.send({"kind": "imported", "files": imported_files()})
+            elif header["kind"] == "begin":
                 function = construct()
                 mark[1] = WAITING
             elif function is not None and not answer_frame(function, header, body, mark):
-                channel.send({"kind": "done", "imported": imported_files()})
+                channel.send({"kind": "done"})
                 function, mark[1] = None, WAITING
             continue
         except Misfit as error:
