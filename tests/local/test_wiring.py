@@ -14,6 +14,7 @@ from zipfile import ZipFile
 import pytest
 
 from reconciler.local.runner import FunctionNotLoadable, FunctionRaised, Job, ResourceFile, call, locate
+from reconciler.local.runner.unpacked import may_see_links
 from reconciler.packages.stub import make_stub
 from reconciler.packages.wiring import Wires, append_tail, make_tail
 from reconciler.targets.maxcompute.runtimes import SERVICE
@@ -434,3 +435,9 @@ def _write(runner: Runner, name: str, text: str) -> Path:
     path = runner.directory / f"source of {name}"
     path.write_text(text)
     return path
+
+
+def test_what_is_added_is_not_taken_for_a_function_that_goes_through_folders() -> None:
+    tail = make_tail({"F": Wires(("a.zip",), ("libx.so",))}, SERVICE).encode()
+    assert not may_see_links([tail])
+    assert may_see_links([tail, b"import glob"])

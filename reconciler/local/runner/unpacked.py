@@ -192,7 +192,7 @@ def _protect(top: Path) -> None:
 
 
 _LOOKS = re.compile(
-    rb"get_cache_archive|walk|scandir|glob|iterdir|lstat|islink|is_symlink|readlink|realpath|resolve|pathlib"
+    rb"\b(?:get_cache_archive|f?walk|scandir|[ir]?glob|iterdir|lstat|islink|is_symlink|readlink|realpath|resolve|pathlib)\b"
 )
 
 
