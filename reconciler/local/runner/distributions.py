@@ -24,18 +24,23 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 def link_distributions(names: Iterable[str], site_packages: Iterable[Path], folder: Path) -> tuple[str, ...]:
     """Link distributions and what they require into the new `folder`; return those of `names` that are not here."""
-    here: dict[str, metadata.Distribution] = {}
-    for candidate in metadata.distributions(path=[str(path) for path in site_packages]):
-        here.setdefault(_fold(candidate.metadata["Name"] or ""), candidate)
-    waiting = [_fold(name) for name in names]
-    absent = tuple(name for name in waiting if name not in here)
+    paths = [str(path) for path in site_packages]
+    waiting, linked = [_fold(name) for name in names], set[str]()
+    absent = tuple(name for name in waiting if _find(name, paths) is None)
     folder.mkdir()
     while waiting:
-        distribution = here.pop(waiting.pop(), None)
+        name = waiting.pop()
+        distribution = None if name in linked else _find(name, paths)
+        linked.add(name)
         if distribution is not None:
             _link(distribution, folder)
             waiting += map(_fold, _requirements(distribution))
     return absent
+
+
+def _find(name: str, paths: list[str]) -> metadata.Distribution | None:
+    """Return a distribution by the name of its folder: reading what each of hundreds says of itself takes longer than a start."""
+    return next(iter(metadata.distributions(name=name, path=paths)), None)
 
 
 def _link(distribution: metadata.Distribution, folder: Path) -> None:
