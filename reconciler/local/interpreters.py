@@ -9,7 +9,7 @@ A machine may hold it in several places; the first place of this list that has a
 4. the directory where uv keeps the Pythons it manages;
 5. `PATH`.
 
-A name proves nothing, so every candidate is run once and says itself what it is. PyPy, a wrong version or a broken
+A name proves nothing, so every candidate is run and says itself what it is: once, as long as its file stays the same. PyPy, a wrong version or a broken
 build is passed over with its reason, and the reasons travel in the error when nothing fits. A path the user named
 (1, 2) is never silently replaced by another.
 """
@@ -19,7 +19,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,6 +43,7 @@ json.dump({
     "pymalloc": bool(sysconfig.get_config_var("WITH_PYMALLOC")),
     "machine": os.uname()[4],
     "prefix": getattr(sys, "base_prefix", sys.prefix),
+    "program": os.path.realpath(sys.executable),
     "site": [
         os.path.join(os.path.dirname(os.path.dirname(sys.executable)), "lib", "python%d.%d" % sys.version_info[:2], "site-packages"),
         sysconfig.get_path("platlib"),
@@ -166,8 +167,35 @@ def _usable(version: tuple[int, int], group: _Place, looked_at: list[Attempt]) -
             looked_at.append(Attempt(str(path), str(reason)))
 
 
+_known: dict[Path, tuple[tuple[int, ...], Interpreter]] = {}
+"""What programs said they are, and by what it shows that they are still the same."""
+
+
 def probe(path: Path, source: str) -> Interpreter:
-    """Run the file at `path` and return what it says it is; raises when it is not a CPython."""
+    """
+    Return what the file at `path` says it is; raises when it is not a CPython.
+
+    It is run, but where it was before and has not changed since; a script that starts another program is run each time.
+    """
+    identity = _identify(path)
+    known, interpreter = _known.get(path, ((), None))
+    if interpreter is None or known != identity:
+        interpreter, program = _ask(path)
+        if program == os.path.realpath(path) and identity:
+            _known[path] = identity, interpreter
+    return replace(interpreter, source=source)
+
+
+def _identify(path: Path) -> tuple[int, ...]:
+    try:
+        status = path.stat()
+    except OSError:
+        return ()
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _ask(path: Path) -> tuple[Interpreter, str]:
+    """Run the file; return what it says it is, and the program that it says so of."""
     try:
         answer = subprocess.run(
             [str(path), "-E", "-s", "-S", "-c", _QUESTION],
@@ -192,12 +220,12 @@ def probe(path: Path, source: str) -> Interpreter:
         abi = _abi(major, minor, facts["soabi"], wide=facts["maxunicode"] > 0xFFFF, pymalloc=facts["pymalloc"])
         machine = str(facts["machine"])
         site = tuple(map(Path, dict.fromkeys(facts["site"])))
-        prefix = Path(facts["prefix"])
+        prefix, program = Path(facts["prefix"]), str(facts["program"])
     except (ValueError, KeyError, TypeError):
         raise NotUsable("does not answer like a Python") from None
     if implementation != "cpython":
         raise NotUsable(f"is {implementation}, not CPython")
-    return Interpreter(path, (major, minor, patch), abi, source, machine, site, prefix)
+    return Interpreter(path, (major, minor, patch), abi, "", machine, site, prefix), program
 
 
 def _abi(major: int, minor: int, soabi: str | None, *, wide: bool, pymalloc: bool) -> str:

@@ -217,6 +217,31 @@ def test_a_crash_fails_its_instance_alone(odps: Any, server: Server) -> None:
     assert rows(odps, "SELECT 1") == [[1]]
 
 
+def test_functions_of_a_statement_are_loaded_side_by_side(odps: Any, tmp_path: Path) -> None:
+    # Each is imported only when the other is being imported too.
+    for name, other in (("first", "second"), ("second", "first")):
+        deploy(
+            odps,
+            name,
+            f"""
+            import os, time
+            open({str(tmp_path / name)!r}, "w").close()
+            for _ in range(3000):
+                if os.path.exists({str(tmp_path / other)!r}):
+                    break
+                time.sleep(0.01)
+            else:
+                raise ImportError("alone")
+            @annotate("bigint->bigint")
+            class F(object):
+                def evaluate(self, a):
+                    return a
+            """,
+        )
+    sql = "SELECT first(1), second(2)"
+    assert rows(odps, sql, **{"odps.isolation.session.enable": "true"}) == [[1, 2]]
+
+
 def test_a_class_that_is_not_there_is_told_as_a_function_that_is_not(odps: Any) -> None:
     deploy(odps, "here", "class Other(object): pass")
     with pytest.raises(errors.ODPSError, match=r"ODPS-0130071:\[1,8\].*function or view 'here' cannot be resolved"):

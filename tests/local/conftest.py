@@ -129,6 +129,7 @@ def pretend(tmp_path: Path) -> Callable[[str, Mapping[str, object]], Path]:
             "machine": "x86_64",
             "site": [],
             "prefix": "/usr",
+            "program": "/usr/bin/python3.7",
             **facts,
         }
         program.write_text(f"#!/bin/sh\ncat <<'END'\n{json.dumps(answer)}\nEND\n")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from reconciler.local.interpreters import NotUsable, probe
 from reconciler.local.runner import InterpreterNotFound, locate, variable
 
 if TYPE_CHECKING:
@@ -219,3 +222,27 @@ def test_an_interpreter_found_here_says_the_truth_about_itself(runner: Runner) -
     assert interpreter.abi.startswith(interpreter.runtime)
     assert variable(interpreter.runtime) == f"UDFS_PYTHON_{interpreter.runtime.upper()}"
     assert shutil.which(str(interpreter.path))
+
+
+def test_a_program_is_run_once_as_long_as_it_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    named = tmp_path / "python"
+    named.symlink_to(sys.executable)
+    before = probe(named, "the path given")
+    with monkeypatch.context() as patched:
+        patched.setattr(subprocess, "run", lambda *_, **__: pytest.fail("it was run again"))
+        assert probe(named, "PATH") == replace(before, source="PATH")
+    named.unlink()
+    named.symlink_to(shutil.which("true") or "/bin/true")
+    with pytest.raises(NotUsable, match="does not answer like a Python"):
+        probe(named, "PATH")
+
+
+def test_a_script_that_starts_a_python_is_run_each_time(tmp_path: Path) -> None:
+    script, chosen = tmp_path / "python", tmp_path / "chosen"
+    script.write_text(f'#!/bin/sh\nexec "$(cat {chosen})" "$@"\n')
+    script.chmod(0o755)
+    chosen.write_text(sys.executable)
+    assert probe(script, "PATH").version == sys.version_info[:3]
+    chosen.write_text("/bin/false")
+    with pytest.raises(NotUsable, match="fails with exit code 1"):
+        probe(script, "PATH")

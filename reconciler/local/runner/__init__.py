@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from reconciler.local.runner.importing import failures
     from reconciler.local.runner.interpreters import RUNTIMES, SERVICE_ABI, how_to_get, locate
     from reconciler.local.runner.layout import ResourceFile, TableResource, is_extension
-    from reconciler.local.runner.sessions import Job, call, find_sandbox, session
+    from reconciler.local.runner.sessions import Job, call, find_sandbox, session, start_session
     from reconciler.local.runner.wire import Json, TypedText
 
 __all__ = [
@@ -82,6 +82,7 @@ __all__ = [
     "is_extension",
     "locate",
     "session",
+    "start_session",
     "variable",
 ]
 
@@ -90,7 +91,7 @@ _HOMES = {
     "importing": ("failures",),
     "interpreters": ("RUNTIMES", "SERVICE_ABI", "Interpreter", "how_to_get", "locate", "variable"),
     "layout": ("ResourceFile", "TableResource", "is_extension"),
-    "sessions": ("Job", "call", "find_sandbox", "session"),
+    "sessions": ("Job", "call", "find_sandbox", "session", "start_session"),
     "wire": ("Json", "TypedText"),
 }
 

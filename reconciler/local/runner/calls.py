@@ -132,9 +132,16 @@ class Session:
         return self.close.alive
 
     def start(self, job: dict[str, object]) -> None:
-        """Have the worker load the class."""
+        """Have the worker load the class, and do not wait for it."""
         self.worker.send(encode_frame(job))
-        header = self.receive(lambda row: None).header
+
+    def load(self) -> Self:
+        """Wait until the class is loaded, and return the session; what it fails with ends it."""
+        try:
+            header = self.receive(lambda row: None).header
+        except BaseException:
+            self.close()
+            raise
         inputs, outputs = header["inputs"], header["outputs"]
         self.sandbox = header["sandbox"]
         self.description = Description(
@@ -144,6 +151,7 @@ class Session:
             None if outputs is None else tuple(outputs),
             header["closes"],
         )
+        return self
 
     def call(self, rows: Iterable[Sequence[object]], *, last: bool = False, timeout: float | None = None) -> Call:
         """

@@ -50,7 +50,12 @@ def call(
     return session(interpreter, job, **options).call(rows, last=True)
 
 
-def session(
+def session(interpreter: Interpreter, job: Job, **options: Any) -> Session:
+    """Load the class of `job`, to be called as often as one likes; options are those of `start_session`."""
+    return start_session(interpreter, job, **options).load()
+
+
+def start_session(
     interpreter: Interpreter,
     job: Job,
     *,
@@ -62,7 +67,7 @@ def session(
     unpack: Unpacking | None = None,
 ) -> Session:
     """
-    Load the class of `job`, to be called as often as one likes.
+    Start what loads the class of `job`, and do not wait for it: `Session.load` does.
 
     `directory` is where the worker's files go, new or empty, and kept; without it they go to a temporary directory that
     is removed. `timeout` is how many seconds the worker may take to load the class, and then for each batch of rows;

@@ -105,8 +105,15 @@ class QueryRun:
         statement = self.statement
         self.folder.mkdir(exist_ok=True)
         with ExitStack() as stack:
+            # All are started before the first is waited for, and the database is opened meanwhile.
+            sessions = {
+                name: self._start(name, position, self.folder / str(number), stack)
+                for number, (name, position) in enumerate(statement.calls.items())
+            }
+            connection = open_connection(self.bounds, self.folder)
+            stack.callback(connection.close)
             functions = {
-                name: self._load(name, position, self.folder / str(number), stack)
+                name: self._load(name, position, sessions[name], f"udf{number}")
                 for number, (name, position) in enumerate(statement.calls.items())
             }
             results = {
@@ -115,8 +122,6 @@ class QueryRun:
             }
             inputs = {name: loaded.description.inputs for name, loaded in functions.items()}
             statement.analyse(self.rules, self._known_table, results, inputs)
-            connection = open_connection(self.bounds, self.folder)
-            stack.callback(connection.close)
             stack.enter_context(self.control.watching(connection))
             failures: list[Exception] = []
             stack.enter_context(self._translate_failures(failures))
@@ -149,14 +154,14 @@ class QueryRun:
     def _known_table(self, node: Any) -> KnownTable | None:
         return self.project.known_table(tuple(part.name.lower() for part in node.parts))
 
-    def _load(self, name: str, position: Any, folder: Path, stack: ExitStack) -> QueryFunction:
+    def _start(self, name: str, position: Any, folder: Path, stack: ExitStack) -> runner.Session:
         folder.mkdir()
-        try:
+        with _translate_load(name, position):
             job = replace(
                 self.project.job(name, self.flags.runtime, folder),
                 isolated=self.flags.isolated or self.flags.image or None,
             )
-            session = runner.session(
+            session = runner.start_session(
                 self.project.interpreter(job),
                 job,
                 timeout=self.flags.seconds,
@@ -164,23 +169,35 @@ class QueryRun:
                 cancelled=self.control.stopped.is_set,
                 origins=True,
             )
-        except runner.SignatureInvalid as error:
-            raise problems.invalid_reference(position, error.message) from error
-        except runner.FunctionNotLoadable as error:
-            if error.traceback:
-                raise problems.script_failed(error.traceback.rstrip()) from error
-            raise unknown_function(position, name, error.message) from error
-        except runner.Cancelled:
-            raise
-        except runner.RunnerError as error:
-            raise runner_failure(error) from error
-        stack.callback(session.close)
+            stack.callback(session.close)
+            return session
+
+    def _load(self, name: str, position: Any, session: runner.Session, duckdb_name: str) -> QueryFunction:
+        with _translate_load(name, position):
+            session.load()
         if session.native and not self.flags.isolated:
             raise problems.not_sandboxed(session.native[0])
         # That PyPy, which takes no binary package, is only ever found behind Python 2 is a guess.
         if session.native and (self.flags.pypy or (self.flags.pypy is None and self.flags.runtime == "cp27")):
             raise problems.no_pypy(session.native[0])
-        return QueryFunction(name, session, f"udf{folder.name}")
+        return QueryFunction(name, session, duckdb_name)
+
+
+@contextmanager
+def _translate_load(name: str, position: Any) -> Iterator[None]:
+    """Tell why a function cannot be loaded as the service does."""
+    try:
+        yield
+    except runner.SignatureInvalid as error:
+        raise problems.invalid_reference(position, error.message) from error
+    except runner.FunctionNotLoadable as error:
+        if error.traceback:
+            raise problems.script_failed(error.traceback.rstrip()) from error
+        raise unknown_function(position, name, error.message) from error
+    except runner.Cancelled:
+        raise
+    except runner.RunnerError as error:
+        raise runner_failure(error) from error
 
 
 @dataclass(frozen=True)
