@@ -273,6 +273,22 @@ def test_every_module_stands_in_a_room() -> None:
     assert parts == {*ROOMS, STANDS_BESIDE}
 
 
+ROOT_FOLDERS = {".ci", ".github", "docs", "examples", "reconciler", "schemas", "tests"}
+ROOT_FILES = {
+    ".gitignore", ".pre-commit-hooks.yaml", "CHANGELOG.md", "LICENSE", "README.md", "pyproject.toml", "zensical.toml",
+}  # fmt: skip
+
+
+def test_the_repository_holds_no_link_out_of_it_and_nothing_else_at_its_root() -> None:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode != 0:
+        pytest.skip("this copy is no Git checkout")
+    paths = [Path(name) for name in listed.stdout.split("\0")[:-1]]
+    assert {path.parts[0] for path in paths} == ROOT_FOLDERS | ROOT_FILES
+    links = [path for path in paths if (ROOT / path).is_symlink()]
+    assert [link for link in links if not (ROOT / link).resolve().is_relative_to(ROOT)] == []
+
+
 def test_every_error_code_is_explained_and_every_explanation_is_used() -> None:
     used: set[str] = set()
     for path in MODULES:

@@ -167,7 +167,7 @@ def _usable(version: tuple[int, int], group: _Place, looked_at: list[Attempt]) -
             looked_at.append(Attempt(str(path), str(reason)))
 
 
-_known: dict[Path, tuple[tuple[int, ...], Interpreter]] = {}
+_answers: dict[Path, tuple[tuple[int, ...], Interpreter]] = {}
 """What programs said they are, and by what it shows that they are still the same."""
 
 
@@ -178,11 +178,11 @@ def probe(path: Path, source: str) -> Interpreter:
     It is run, but where it was before and has not changed since; a script that starts another program is run each time.
     """
     identity = _identify(path)
-    known, interpreter = _known.get(path, ((), None))
-    if interpreter is None or known != identity:
+    earlier, interpreter = _answers.get(path, ((), None))
+    if interpreter is None or earlier != identity:
         interpreter, program = _ask(path)
         if program == os.path.realpath(path) and identity:
-            _known[path] = identity, interpreter
+            _answers[path] = identity, interpreter
     return replace(interpreter, source=source)
 
 
