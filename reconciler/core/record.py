@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from reconciler.core.kind import Key
     from reconciler.core.state import Live, LiveState, Object
 
+MOST_ALLOWED = 50
+"""Findings that an entry keeps: it is read with each plan."""
+
 Outcome = Literal["running", "committed", "failed", "interrupted"]
 Swap = Literal["create if absent", "etag", "none"]
 """The compare-and-swap that a service has."""
@@ -175,6 +178,9 @@ class Entry:
 
     approved: str = ""
     """The digest that was approved, if this run went on with what another left of that plan."""
+
+    allowed: tuple[str, ...] = ()
+    """What was found in files and gone past by ``--no-check``, each with its code; the first `MOST_ALLOWED`."""
 
     verdicts: tuple[Verdict, ...] = ()
     """The last one of each object whose tests ran since, by name."""

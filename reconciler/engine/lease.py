@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from reconciler.base.errors import LeaseHeld, ServiceError, UdfsError
 from reconciler.base.hints import Command
 from reconciler.core.diff import Action, differences
-from reconciler.core.record import Applied, Entry, Step, entry_name
+from reconciler.core.record import MOST_ALLOWED, Applied, Entry, Step, entry_name
 from reconciler.core.report import Outcome
 from reconciler.core.state import Live
 from reconciler.engine import ledger
@@ -83,6 +83,9 @@ class Lease:
             },
             back_to=plan.back_to,
             approved=approved if approved != plan.digest else "",
+            allowed=tuple(f"{finding.code} {finding.message}" for finding in plan.warnings if finding.is_forced)[
+                :MOST_ALLOWED
+            ],
         )
         self._looked = patience.clock()
         self._finished = False

@@ -95,6 +95,7 @@ def dump(entry: Entry) -> bytes:
         **({"back_to": entry.back_to} if entry.back_to else {}),
         **({"ended_by": _holder(entry.ended_by)} if entry.ended_by else {}),
         **({"approved": entry.approved} if entry.approved else {}),
+        **({"allowed": entry.allowed} if entry.allowed else {}),
         **({"verdicts": [_encode_verdict(verdict) for verdict in entry.verdicts]} if entry.verdicts else {}),
     }
     objects = (f"{_json(str(key))}:{_json(_encode_applied(applied))}" for key, applied in sorted(entry.objects.items()))
@@ -182,6 +183,7 @@ class _Head(msgspec.Struct, frozen=True, kw_only=True):
     back_to: Annotated[int, msgspec.Meta(ge=1)] | msgspec.UnsetType = msgspec.UNSET
     ended_by: Holder | msgspec.UnsetType = msgspec.UNSET
     approved: _Text | msgspec.UnsetType = msgspec.UNSET
+    allowed: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] | msgspec.UnsetType = msgspec.UNSET
     verdicts: Annotated[tuple[_Verdict, ...], msgspec.Meta(min_length=1)] | msgspec.UnsetType = msgspec.UNSET
 
 

@@ -85,7 +85,7 @@ def history_lines(entries: Iterable[Entry], now: datetime) -> Iterator[Line]:
             ("name", f"{entry.epoch:>5}  "),
             ("", f"{moment(entry.started)}  "),
             (_STANDINGS.get(standing(entry, now), "warning"), f"{standing(entry, now):<12}"),
-            ("", f"{outcomes_text(entry):<20}"),
+            ("", f"{outcomes_text(entry):<18}  "),
             ("quiet", safe(str(entry.holder))),
             *_verdict_tally(entry),
         )
@@ -128,6 +128,8 @@ def run_facts(entry: Entry) -> Iterator[tuple[str, str]]:
     yield "digest", f"sha256:{entry.digest}"
     if entry.back_to:
         yield "goal", f"back to epoch {entry.back_to}"
+    for finding in entry.allowed:
+        yield "allowed", safe(finding)
     if entry.ended_by:
         yield "ended", f"by {safe(str(entry.ended_by))}"
 
@@ -161,7 +163,8 @@ def outcomes_text(entry: Entry) -> str:
     )
     undone = len(entry.steps) - len(finished)
     back = f", back to {entry.back_to}" if entry.back_to else ""
-    return f"{counts or '0'}{f', {undone} not done' if undone else ''}{back}"
+    allowed = f", {count(len(entry.allowed), 'finding')} allowed" if entry.allowed else ""
+    return f"{counts or '0'}{f', {undone} not done' if undone else ''}{back}{allowed}"
 
 
 def step_lines(steps: Sequence[tuple[str, str, str]], width: int, view: View = "auto") -> Iterator[Line]:

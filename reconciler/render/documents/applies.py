@@ -198,6 +198,9 @@ class RunDocument(Model):
     digest: str
     back_to: int | None = Field(None, description="The epoch that a rollback went back to.")
     ended_by: PersonDocument | None = Field(None, description="Who ended the lease by unlock.")
+    allowed: tuple[str, ...] | None = Field(
+        None, description="What was found in files and gone past by --no-check, each with its code."
+    )
     steps: tuple[OutcomeDocument, ...]
     verified: bool | None = Field(None, description="Whether all tests that ran since have passed; absent if none ran.")
     verdicts: tuple[FunctionVerdictDocument, ...] | None = Field(
@@ -225,6 +228,7 @@ def run_document(entry: Entry, *, objects: bool = True) -> RunDocument:
         entry.holder,
         digest=f"sha256:{entry.digest}",
         ended_by=entry.ended_by and PersonDocument.of(entry.ended_by),
+        allowed=entry.allowed or None,
         steps=tuple(map(OutcomeDocument.of, entry.steps)),
         verified=all(verdict.has_passed for verdict in entry.verdicts) if entry.verdicts else None,
         verdicts=tuple(FunctionVerdictDocument.of(verdict, verified=verdict.has_passed) for verdict in entry.verdicts)

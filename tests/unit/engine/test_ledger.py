@@ -30,7 +30,7 @@ def entry(epoch: int = 7) -> Entry:
     return Entry(
         "risk", epoch, Holder("ann", "ci", "https://ci/7", "c0ffee", dirty=True, run="1"), NOON, NOON, "committed",
         "d" * 64, (Step("create", "function", "f", "done"),), {one.object.key: one for one in objects}, 3,
-        Holder("eve", "laptop"), verdicts=(Verdict("function", "f", 3, 0, 1, NOON, "ann on ci"),),
+        Holder("eve", "laptop"), allowed=("E412 too new",), verdicts=(Verdict("function", "f", 3, 0, 1, NOON, "ann on ci"),),
     )  # fmt: skip
 
 
