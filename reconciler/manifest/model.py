@@ -364,6 +364,7 @@ class Table(Section, frozen=True, kw_only=True):
 class Test(Section, frozen=True, kw_only=True):
     """One call and what must come of it."""
 
+    elsewhere: ClassVar[Mapping[str, str]] = dict.fromkeys(("expected", "expect", "result", "output"), "write returns:")
     schema_extra: ClassVar[dict[str, Any]] = {"oneOf": [{"required": ["returns"]}, {"required": ["raises"]}]}
 
     returns: Annotated[Value, Meta(description="The expected value.")] = None
@@ -391,6 +392,12 @@ class Test(Section, frozen=True, kw_only=True):
 class RowTest(Test, frozen=True, kw_only=True):
     """One call and what must come of it."""
 
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        **Test.elsewhere,
+        **dict.fromkeys(
+            ("arguments", "params", "input", "inputs"), "write args: […], or rows: [[…], …] for several rows"
+        ),
+    }
     schema_extra: ClassVar[dict[str, Any]] = {**Test.schema_extra, "not": {"required": ["args", "rows"]}}
 
     args: Annotated[list[Value], NULL_IS_EMPTY, Meta(description="The arguments of one row.")] = field(
@@ -587,6 +594,7 @@ class Manifest(Section, frozen=True, kw_only=True):
     elsewhere: ClassVar[Mapping[str, str]] = {
         "name": "write stack:",
         "project": "it is a target's: targets: {NAME: {project: …}}",
+        "requirements": "they are a package's: packages: {NAME: {requirements: […]}}, and in functions: packages: [NAME]",
     }
     service: ClassVar[Service] = Service("the service")
 

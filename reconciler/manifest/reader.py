@@ -325,7 +325,8 @@ def _forbid(document: Document, content: bytes) -> None:
     if not _FORBIDDEN.search(content.translate(None, _USUAL).decode()):
         return
     for match in _FORBIDDEN.finditer(document.text):
-        _stop(document, "E103", f"the character U+{ord(match[0]):04X} is not allowed", match.start(), hint="remove it")
+        hint = "remove it, or where it ends a line, save the file with LF" if match[0] == "\r" else "remove it"
+        _stop(document, "E103", f"the character U+{ord(match[0]):04X} is not allowed", match.start(), hint=hint)
 
 
 def _parse(document: Document) -> None:

@@ -32,8 +32,8 @@ _LATER_OPTION = re.compile(r"\s(--[a-z][a-z-]*)")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|(git|hg|svn|bzr)\+|file:", re.IGNORECASE)
 _UNSEEN = re.compile(f"[{UNPRINTABLE}\\r\\n]")
 _ARCHIVES = (".whl", ".tar.gz", ".tgz", ".zip")
-_ONE_EQUALS = re.compile(r"([\w.-]+(?:\[[\w.,-]+\])?)\s*=\s*([\w.*]+)")
-"""As Conda has it."""
+_NEARLY = re.compile(r"([\w.-]+(?:\[[\w.,-]+\])?)\s*(?:=|\s(?=[0-9])|(\^)(?=[1-9]))\s*([0-9]+)([\w.*]*)")
+"""``six=1.16`` as Conda has it, ``six 1.16``, and ``six ^1.16`` as Poetry has it."""
 
 _MAX_LENGTH = 4_000
 _SOURCES = {
@@ -46,6 +46,13 @@ _SOURCES = {
     "--only-binary": "`prefer_binary: true` rather takes an older version that has a wheel",
     "--require-hashes": "leave it out: every file of the lock is held to its hash anyway",
 }
+_KEYS = {
+    **dict.fromkeys(("-r", "--requirement"), "requirements_file: {}"),
+    **dict.fromkeys(("-c", "--constraint"), "constraints_file: {}"),
+    "--pre": "pre_release: true",
+    "--prefer-binary": "prefer_binary: true",
+}
+"""What the manifest has for options that say what is wanted."""
 
 
 @dataclass(frozen=True)
@@ -85,10 +92,20 @@ def parse_requirement(text: str) -> PackageRequirement | Refusal:
     if plain.startswith((".", "/", "~")):
         return _path(plain, hashes)
     if plain.startswith("-"):
-        return Refusal("E472", f"{quote(plain)} is an option, not a requirement")
+        return Refusal("E472", f"{quote(plain)} is an option, not a requirement", _instead_of_option(plain))
     if option := _LATER_OPTION.search(plain):
         return Refusal("E472", f"the option '{option[1]}' is not allowed here", _SOURCES.get(option[1]))
     return _distribution(plain, hashes)
+
+
+def _instead_of_option(text: str) -> str | None:
+    """Return what the manifest has for a line of a requirements file."""
+    option = _OPTION.match(text)
+    name, value = (option["name"], option["value"].strip()) if option else (text, "")
+    if name in ("-e", "--editable"):
+        return f"write {quote(value if value.startswith('.') else './' + value)}, the project's folder"
+    key = _KEYS.get(name)
+    return f"write {key.format(value)} beside requirements:" if key else _SOURCES.get(name)
 
 
 def _distribution(text: str, hashes: tuple[str, ...]) -> PackageRequirement | Refusal:
@@ -105,9 +122,10 @@ def _distribution(text: str, hashes: tuple[str, ...]) -> PackageRequirement | Re
         # packaging counts them from 26.4 on; before that, Python did.
         is_deep = isinstance(error, RecursionError) or "nested more than" in str(error)
         reason = "too many parentheses" if is_deep else str(error).partition("\n")[0]
-        single = _ONE_EQUALS.fullmatch(text)
         hint = "a path begins with './'" if is_path else f"as in 'numpy==1.21.6': {reason}"
-        hint = f"write {single[1]}=={single[2]}" if single else hint
+        if nearly := _NEARLY.fullmatch(text):
+            name, caret, major, rest = nearly.groups()
+            hint = f"write {name}>={major}{rest},<{int(major) + 1}" if caret else f"write {name}=={major}{rest}"
         return Refusal("E470", f"{quote(text)} is not a requirement", hint)
     if read.url:
         return _address(f"the requirement of '{read.name}'")

@@ -281,6 +281,7 @@ def _list(kind: Any, least: int | None) -> _Converter:
 def _str(metas: tuple[Meta, ...]) -> _Converter:
     least, most, pattern = (_find_bound(metas, name) for name in ("min_length", "max_length", "pattern"))
     fits = re.compile(pattern).fullmatch if pattern else None
+    needs = least or pattern
 
     def convert_str(value: Any, path: Keys, mismatches: list[Mismatch]) -> Any:
         if not isinstance(value, str):
@@ -288,7 +289,8 @@ def _str(metas: tuple[Meta, ...]) -> _Converter:
         # Half of a character, as escapes in quotes can name it, cannot be written as UTF-8.
         elif not value.isascii() and _SURROGATE.search(value):
             mismatches.append(Mismatch("surrogate", path))
-        elif least and len(value) < least:
+        # Nothing, to YAML: it is no distribution of that name, and no comment.
+        elif (least and len(value) < least) or (needs and type(value) is Plain and _SPECIAL.get(value, "") is None):
             mismatches.append(Mismatch("empty", path, "text"))
         elif most is not None and len(value) > most:
             mismatches.append(Mismatch("long", path, most))

@@ -98,7 +98,7 @@ def _finding(mismatch: Mismatch, document: Document, model: type[Section]) -> Re
         case "mapping":
             return Refusal("E202", f"{what} takes a mapping", _written_out(model, path, document.value(*path)))
         case "list":
-            return _explain_list(what, path, document.value(*path), _section(model, (*path, "")))
+            return _explain_list(what, path, document.value(*path), model)
         case "zeros":
             message = f"{what} may be read as a number or as a text: {detail}"
             return Refusal("E203", message, f"write '{detail}' in quotes, or {int(detail)}")
@@ -178,9 +178,11 @@ def _keys(section: type[Section]) -> list[str]:
     return [key.name for key in sorted(keys_of(section).values(), key=lambda key: not key.is_required)]
 
 
-def _explain_list(what: str, path: Keys, value: object, section: type[Section] | None) -> Refusal:
-    is_item = isinstance(value, str) and value != "" and section is None
-    names = ", ".join(value) if isinstance(value, dict) and section is None and path[:1] == ("functions",) else ""
+def _explain_list(what: str, path: Keys, value: object, model: type[Section]) -> Refusal:
+    is_plain = _section(model, (*path, "")) is None
+    is_item = isinstance(value, str) and value != "" and is_plain
+    is_shared = path[:1] == ("functions",) and _section(model, (path[-1], "")) is not None
+    names = ", ".join(value) if isinstance(value, dict) and is_plain and is_shared else ""
     advice = f"write {path[-1]}: [{value}]" if is_item else "write one item a line, each after `- `"
     if names:  # what the section of that name takes
         advice = f"write {path[-1]}: [{names}] here, and the rest under the manifest's own {path[-1]}:"

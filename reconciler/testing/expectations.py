@@ -21,6 +21,7 @@ import base64
 import datetime as dt
 import json
 import math
+import re
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
@@ -115,9 +116,9 @@ def find_impossible(expected: Any, kind: Type, where: str = "") -> tuple[str, ob
             parts = [(item, kind.inner[1], f"{where}.{key}") for key, item in expected.items()]
         case "STRUCT", list() if len(expected) == len(kind.inner):
             parts = [(item, kind.inner[index], f"{where}[{index}]") for index, item in enumerate(expected)]
-        case "STRUCT", dict() if {name.lower() for name in expected} == {name.lower() for name in kind.fields}:
-            inner = dict(zip(map(str.lower, kind.fields), kind.inner, strict=True))
-            parts = [(item, inner[name.lower()], f"{where}.{name}") for name, item in expected.items()]
+        case "STRUCT", dict() if set(expected) == set(kind.fields):
+            inner = dict(zip(kind.fields, kind.inner, strict=True))
+            parts = [(item, inner[name], f"{where}.{name}") for name, item in expected.items()]
         case _ if not _may_equal(expected, kind.name):
             return where.lstrip("."), expected, kind
     return next(filter(None, (find_impossible(*part) for part in parts)), None)
@@ -199,9 +200,14 @@ def _close(expected: float, actual: float) -> bool:
         return False
 
 
+_NO_CAST = re.compile(r"[^\x20-\x7e]|_")
+"""What Python's Decimal reads over and SQL's CAST does not: ``1_5``, and digits of other scripts."""
+
+
 def _decimal(expected: object) -> Decimal | None:
+    text = str(expected)
     try:
-        return Decimal(str(expected)) if isinstance(expected, int | float | str) else None
+        return Decimal(text) if isinstance(expected, int | float | str) and not _NO_CAST.search(text) else None
     except InvalidOperation:
         return None
 
@@ -215,6 +221,7 @@ def _date(expected: object) -> dt.date | None:
 
 def _moment(expected: object) -> dt.datetime | None:
     try:
-        return dt.datetime.fromisoformat(expected) if isinstance(expected, str) else None
+        moment = dt.datetime.fromisoformat(expected) if isinstance(expected, str) else None
     except ValueError:
         return None
+    return moment if moment is not None and moment.tzinfo is None else None

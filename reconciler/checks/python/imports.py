@@ -13,8 +13,8 @@ import difflib
 from typing import TYPE_CHECKING
 
 from reconciler.base.words import closest, suggest
-from reconciler.checks.python.projects import PROJECTS
 from reconciler.checks.python.pythons import library_history, python_version, runtime_name, standard_modules
+from reconciler.manifest.projects import PROJECTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from reconciler.base.errors import Problem
 from reconciler.base.names import module_name
-from reconciler.checks.python.projects import requirement_of
 from reconciler.checks.python.pythons import library_history, python_version
 from reconciler.checks.python.wheel_imports import loading_facts
+from reconciler.manifest.projects import requirement_of
 from reconciler.packages.artifacts import Archive, Shipment
 
 if TYPE_CHECKING:

@@ -24,6 +24,7 @@ from reconciler.base.errors import InterpreterError, InvalidManifest, PackageErr
 from reconciler.base.hints import Command
 from reconciler.base.inputs import SHIPPED, copy_input
 from reconciler.base.words import did_you_mean
+from reconciler.manifest.projects import PROJECTS
 from reconciler.manifest.runtimes import fitting_names, supported_tags, tags_of, why_not_loadable
 from reconciler.packages import content
 from reconciler.packages.build import BuildSource
@@ -441,9 +442,35 @@ def _conflict(error: Unsolvable, request: LockRequest) -> UdfsError:
         f"no versions fit the requirements of '{request.package}' for {runtime.tag} ({runtime.name}, full version "
         f"{runtime.full_version}, glibc up to {runtime.glibc[0]}.{runtime.glibc[1]})",
         at=first,
-        hint="loosen one of these requirements, or add what fits under `constraints:`",
-        detail=(*where, *said[:40]),
+        hint=_way_out(reasoning, {requirement.name for requirement in request.requirements}),
+        detail=(*where, *said[:_LINES], *([f"… and {len(said) - _LINES} lines more"] if len(said) > _LINES else [])),
     )
+
+
+_LINES = 40
+"""Of a resolver's reasoning that are shown."""
+_NAMELESS = re.compile(
+    r"([\w.-]+) was not found in the (?:package registry|provided package locations)|No matching distribution found for ([\w.-]+)\Z"
+)
+_NEEDS_PYTHON = re.compile(
+    r"([\w.-]+?)(?:\[[\w,-]+\])?(?:[<>=!~][^ ]*)? (?:depends? on|requires?) (?:Python ?(>=[0-9.]+))?"
+)
+
+
+def _way_out(reasoning: str, required: set[str | None]) -> str:
+    """Return what to do about a conflict: another name, an older version, or else looser requirements."""
+    if absent := _NAMELESS.search(reasoning):
+        name = absent[1] or absent[2]
+        if name in PROJECTS:
+            return f"'{name}' is imported from {PROJECTS[name]}: write {PROJECTS[name]}"
+        if absent[1]:
+            return f"see how '{name}' is written; an index of your own is named by `extra_index:`"
+    needs = {(name, python) for name, python in _NEEDS_PYTHON.findall(reasoning) if name not in ("of", "and", "you")}
+    if len({name for name, _ in needs}) == 1 and all(name in required and python for name, python in needs):
+        ((name, _), *_) = needs
+        least = min((python.strip(">=") for _, python in needs), key=lambda text: tuple(map(int, text.split("."))))
+        return f"every version of {name} that fits needs Python {least} or newer: allow older ones, or take a runtime of that Python"
+    return "loosen one of these requirements, or add what fits under `constraints:`"
 
 
 def _tag(file: str, runtime: Runtime) -> str:

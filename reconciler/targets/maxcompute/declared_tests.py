@@ -61,7 +61,7 @@ def check_tests(loaded: Loaded, artifacts: Artifacts, cache: Path) -> Iterator[P
         memory.put(key, findings)
         for message, signature, keys in findings:
             yield loaded.problem(
-                _CODE, message, "functions", name, "tests", *keys, hint=f"{name} is declared as {signature.lower()}"
+                _CODE, message, "functions", name, "tests", *keys, hint=f"{name} is declared as {signature}"
             )
     memory.save()
 

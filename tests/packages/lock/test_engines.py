@@ -153,6 +153,24 @@ def test_what_is_nowhere_is_named(project: Project) -> None:
     [problem] = error.value.problems
     assert problem.code == "E473"
     assert problem.detail[0] == "udfs.yaml:3:22: nowhere"
+    assert problem.hint == "see how 'nowhere' is written; an index of your own is named by `extra_index:`"
+
+
+@pytest.mark.parametrize("python", ["cp37", "cp27"])
+def test_a_module_that_is_required_is_answered_by_the_project_that_has_it(project: Project, python: str) -> None:
+    with pytest.raises(UdfsError) as error:
+        project.lock("requirements: [yaml]", python)
+    assert error.value.problems[0].hint == "'yaml' is imported from PyYAML: write PyYAML"
+
+
+def test_versions_that_all_need_a_newer_python_are_told_as_such(project: Project) -> None:
+    for version, python in (("2.0", ">=3.8"), ("3.0", ">=3.11")):
+        wheel(project.folder / "dist", "base", version, tag=PURE, requires_python=python)
+    with pytest.raises(UdfsError) as error:
+        project.lock("requirements: [base>=2]")
+    assert error.value.problems[0].hint == (
+        "every version of base that fits needs Python 3.8 or newer: allow older ones, or take a runtime of that Python"
+    )
 
 
 @pytest.mark.parametrize("python", ["cp37", "cp27"])

@@ -53,6 +53,10 @@ SHAPES = {
         "2:38 E202 item 1 of 'packages' takes a text",
     ]),
     "an empty text": (S + "functions: {f: {class: }}\n", ["2:17 E203 'class' is empty"]),
+    "nothing, where a text belongs": (S + F + "packages: {p: {requirements: [null, ~, 'null']}}\n", [
+        "3:31 E203 item 1 of 'requirements' is empty",
+        "3:37 E203 item 2 of 'requirements' is empty",
+    ]),
     "an empty list of wheels": (S + F + "packages: {p: {wheels: []}}\n", ["3:16 E203 'wheels' is empty"]),
     "wheels of nothing": (S + F + "packages: {p: {wheels: }}\n", ["3:16 E202 'wheels' takes a list"]),
     "a runtime that is none": (S + F + "python: cp39\n", ["3:9 E203 'cp39' is not allowed for 'python'"]),
@@ -136,6 +140,15 @@ def test_duplicate_keys_do_not_hide_what_else_is_wrong(folder: Folder) -> None:
             "write f: {source: x, class: …}",
         ),
         (S + "functions: {f: {class: A, tests: x}}\n", "write one item a line, each after `- `"),
+        (
+            S + "functions: {f: {class: A, tests: [{args: {a: 1}, returns: 1}]}}\n",
+            "write one item a line, each after `- `",
+        ),
+        (S + "functions: {f: {class: A, tests: [{args: [], expected: 1}]}}\n", "write returns:"),
+        (
+            S + F + "requirements: [numpy]\n",
+            "they are a package's: packages: {NAME: {requirements: […]}}, and in functions: packages: [NAME]",
+        ),
         (S + "functions: []\n", "write each under its name: NAME: {source: …, class: …}"),
         (
             S + F + "packages: {p: {wheels: [[]]}}\n",

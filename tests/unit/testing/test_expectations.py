@@ -144,10 +144,13 @@ def test_nothing_that_a_result_can_be_equal_to_is_called_impossible() -> None:
         *((value, "STRING") for value in (5, True, ["a"])),
         *((value, "DOUBLE") for value in ("2.5", False)),
         *((value, "DATE") for value in ("2026-5-1", "2026-05-01 00:00:00", 20260501)),
-        *((value, "DATETIME") for value in ("1/5/2026", 1)),
-        *((value, "DECIMAL(10,2)") for value in ("x", True)),
+        *((value, "DATETIME") for value in ("1/5/2026", 1, "2026-05-01T12:30:00Z")),
+        *((value, "DECIMAL(10,2)") for value in ("x", True, "1_5", "\uff11")),
         *((value, "ARRAY<BIGINT>") for value in (["5"], {"0": 1}, 5)),
-        *((value, "STRUCT<a:BIGINT,b:STRING>") for value in ({"a": 1}, [1], {"a": "1", "b": "x"}, [1, 2])),
+        *(
+            (value, "STRUCT<a:BIGINT,b:STRING>")
+            for value in ({"a": 1}, [1], {"a": "1", "b": "x"}, {"A": 1, "b": "x"}, [1, 2])
+        ),
         ({"a": "1"}, "MAP<STRING,BIGINT>"),
         (1, "BOOLEAN"),
     ],

@@ -29,7 +29,7 @@ EPOCH = datetime.datetime(1970, 1, 1)
 def check_range(kind, number):
     limit = 1 << (BITS[kind.name] - 1)
     if not -limit <= number < limit:
-        raise Misfit("%d does not fit %s" % (number, kind.text.upper()))
+        raise Misfit("%d does not fit %s" % (number, kind.title))
     return number
 
 

@@ -27,6 +27,7 @@ class ValueType(object):
         self.inner = inner
         self.fields = fields
         self.text = text or name
+        self.title = re.sub(r"[A-Za-z]\w*\b(?!\s*:)", lambda word: word.group().upper(), self.text)  # a field keeps its case
         if name == "struct":
             self.make = collections.namedtuple("Struct", fields, rename=True)
         self.read = getattr(self, "read_" + KINDS[name], None) or self.tagged_reader(KINDS[name])
@@ -45,7 +46,7 @@ class ValueType(object):
         return None if cell is None else self.read(cell)
 
     def refuse(self, cell):
-        raise Misfit("%s is no %s" % (short_repr(untyped(cell)), self.text.upper()))
+        raise Misfit("%s is no %s" % (short_repr(untyped(cell)), self.title))
 
     def read_integer(self, cell):
         # bool is an int to Python, and True is 1 in SQL as well.
@@ -195,6 +196,12 @@ DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})\Z")
 MOMENT = re.compile(DATE.pattern[:-2] + r"(?:[ T]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,6}))?)?)?\Z")
 
 
+def date_of_text(text):
+    numbers = [int(part) for part in DATE.match(text).groups()]
+    datetime.date(*numbers)  # raises for what is no day
+    return ["d", numbers]
+
+
 def moment_of_text(text):
     parts = MOMENT.match(text).groups("0")
     numbers = [int(part) for part in parts[:6]] + [int(parts[6].ljust(6, "0"))]
@@ -207,9 +214,10 @@ FROM_TEXT = {
     "float": lambda text: float_cell(float(text)),
     "boolean": lambda text: {"true": True, "false": False}[text.lower()],
     "decimal": lambda text: ["n", text],
-    "date": lambda text: ["d", [int(part) for part in DATE.match(text).groups()]],
+    "date": date_of_text,
     "datetime": moment_of_text,
 }
+FORMS = {"boolean": "true or false", "date": "written 2026-05-31", "datetime": "written 2026-05-31 12:30:00"}
 
 
 def cell_of_text(kind, text):
@@ -225,7 +233,8 @@ def cell_of_text(kind, text):
             raise ValueError(text)
         return FROM_TEXT[group](text) if group in FROM_TEXT else cell_of_json(kind, json.loads(text))
     except (ValueError, KeyError, AttributeError, OverflowError):
-        raise Misfit("%s is no %s" % (short_repr(text), kind.text.upper()))
+        form = ", which is " + FORMS[group] if group in FORMS else ""
+        raise Misfit("%s is no %s%s" % (short_repr(text), kind.title, form))
 
 
 def cell_of_json(kind, value):
@@ -250,7 +259,7 @@ def nested_cell(kind, value):
         return ["m", [[["x", key], cell_of_json(kind.inner[1], item)] for key, item in value.items()]]
     elif kind.name == "struct" and sorted(value) == sorted(kind.fields):
         return ["m", [[field, cell_of_json(inner, value[field])] for field, inner in zip(kind.fields, kind.inner)]]
-    return kind.refuse(["x", short_repr(value)])
+    raise Misfit("%s is no %s" % (json.dumps(value, ensure_ascii=PY2)[:80], kind.title))
 
 
 class AnyType(ValueType):
