@@ -139,7 +139,7 @@ class InterpreterError(UdfsError):
 
 
 class ServiceError(UdfsError):
-    """MaxCompute could not be reached, or answered with an error or something that is not an answer."""
+    """A service could not be reached, or answered with an error or something that is not an answer."""
 
     exit_code = 1
 

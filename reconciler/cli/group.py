@@ -77,4 +77,4 @@ class _Group(LazyGroup):
 @click.command(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="udfs", message="%(prog)s %(version)s")
 def group() -> None:
-    """Keep the Python functions of MaxCompute and Function Compute in Git."""
+    """Keep the Python functions of MaxCompute, Function Compute and Flink in Git."""

@@ -72,7 +72,7 @@ Exit codes:
 _HEAD = """\
 Usage: udfs [OPTIONS] COMMAND [ARGS]...
 
-  Keep the Python functions of MaxCompute and Function Compute in Git.
+  Keep the Python functions of MaxCompute, Function Compute and Flink in Git.
 
 """
 _ABOUT = (
