@@ -16,7 +16,7 @@ from reconciler.base.redaction import forget_secrets, redact
 from reconciler.cli.entry import run
 from reconciler.local import Server, Settings
 from reconciler.targets.credentials.choice import OidcChoice, OidcRole
-from reconciler.targets.credentials.links import open_source
+from reconciler.targets.credentials.links import open_odps_source, open_source
 from reconciler.targets.credentials.session import Credentials, RenewedSource
 from tests.canary import require_absent_under
 from tests.sts import PROVIDER, ROLE, Reply, Sts, serve_sts
@@ -283,25 +283,38 @@ def test_odpscmds_configuration_is_read_from_the_home_folder_and_not_from_a_chec
         folder.mkdir()
         (folder / "odps_config.ini").write_text(config.replace("home", folder.name))
     monkeypatch.chdir(checkout)
-    keys = open_source("odpscmd", {"HOME": str(home), "PATH": ""}).current()
+    keys = open_odps_source("odpscmd", {"HOME": str(home), "PATH": ""}).current()
     assert (keys.access_id, keys.secret, keys.token) == ("LTAI-home", "c2VjcmV0LWtleQ==", None)
     with pytest.raises(AccessError, match="no credentials") as missing:
-        open_source("odpscmd", {"HOME": str(tmp_path), "PATH": ""})
+        open_odps_source("odpscmd", {"HOME": str(tmp_path), "PATH": ""})
     assert "no odps_config.ini" in missing.value.problems[0].detail[0]
     (home / "odps_config.ini").write_text(f"{config}account_provider=taobao\n")
     with pytest.raises(AccessError, match="account_provider is 'taobao'"):
-        open_source("odpscmd", {"HOME": str(home), "PATH": ""})
+        open_odps_source("odpscmd", {"HOME": str(home), "PATH": ""})
 
 
 def test_who_finds_nothing_says_of_each_place_why(tmp_path: Path) -> None:
     environment = {"HOME": str(tmp_path), "PATH": "", "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true"}
     with pytest.raises(AccessError, match="no credentials were found anywhere") as missing:
-        open_source(None, environment)
+        open_odps_source(None, environment)
     problem = missing.value.problems[0]
     assert (problem.code, missing.value.exit_code) == ("E607", 4)
     assert list(dict.fromkeys(line.split(":")[0] for line in problem.detail)) == [
         *("environment", "oidc", "pyodps", "odpscmd", "chain")
     ]
+
+
+def test_what_is_for_maxcompute_alone_opens_no_other_service(tmp_path: Path) -> None:
+    (tmp_path / "odps_config.ini").write_text("access_id=LTAI-home\naccess_key=c2VjcmV0LWtleQ==\n")
+    environment = {"HOME": str(tmp_path), "PATH": "", "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true"}
+    assert open_odps_source(None, environment).current().access_id == "LTAI-home"
+    for more in (
+        {},
+        {"ODPS_BEARER_TOKEN": "token"},
+        {"ODPS_STS_ACCESS_KEY_ID": "a", "ODPS_STS_ACCESS_KEY_SECRET": "b"},
+    ):
+        with pytest.raises(AccessError, match="no credentials were found anywhere"):
+            open_source(None, {**environment, **more})
 
 
 def test_a_profile_of_the_aliyun_cli_is_used_by_the_chain(tmp_path: Path) -> None:

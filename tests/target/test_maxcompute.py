@@ -13,7 +13,7 @@ from reconciler.core.diff import Action, Change
 from reconciler.core.kind import Mark
 from reconciler.core.state import Desired, Live
 from reconciler.local import Server, Settings
-from reconciler.targets.credentials.links import open_source
+from reconciler.targets.credentials.links import open_odps_source
 from reconciler.targets.credentials.session import Credentials
 from reconciler.targets.maxcompute import write
 from reconciler.targets.maxcompute.client import Client
@@ -324,7 +324,7 @@ def test_credentials_are_never_shown() -> None:
 
 def test_without_keys_of_the_environment_the_variables_of_pyodps_are_read(server: Server) -> None:
     names = ("ODPS_STS_TOKEN", "ODPS_STS_ACCESS_KEY_ID", "ODPS_STS_ACCESS_KEY_SECRET")
-    source = open_source(None, dict(zip(names, ("token", "bob", "key"), strict=True)))
+    source = open_odps_source(None, dict(zip(names, ("token", "bob", "key"), strict=True)))
     client = Client(server.url, "demo", None, source, "t")
     assert MaxCompute(client, "risk", str).read().live == {}
     assert {request.actor for request in server.requests} == {"ALIYUN$bob"}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from odps.accounts import CloudAccount, StsAccount
 
 from reconciler.local import Server
-from reconciler.targets.credentials.links import open_source
+from reconciler.targets.credentials.links import open_odps_source
 from reconciler.targets.credentials.session import Credentials
 from reconciler.targets.maxcompute.client import Client
 from reconciler.targets.maxcompute.objects import resource_key
@@ -61,7 +61,7 @@ def test_a_token_that_has_expired_is_looked_for_again(tmp_path: Path) -> None:
 
     hand_out("old")
     with Server(tmp_path / "store") as server:
-        source = open_source(None, {"ODPS_STS_ACCOUNT_FILE": str(file)})
+        source = open_odps_source(None, {"ODPS_STS_ACCOUNT_FILE": str(file)})
         target = MaxCompute(Client(server.url, "demo", None, source, "test"), "risk", str)
         server.faults.add({"action": "fail", "status": 401, "code": "AuthenticationRequestExpired", "method": "POST"})
         hand_out("new")

@@ -10,7 +10,17 @@ from msgspec import Meta
 
 from reconciler.manifest.section import Section
 
-LinkName: TypeAlias = Literal["default", "environment", "oidc", "pyodps", "odpscmd", "chain"]
+LinkName: TypeAlias = Literal["default", "environment", "oidc", "chain"]
+"""A place where credentials of any service are, or all of them in order."""
+
+OdpsLinkName: TypeAlias = Literal["default", "environment", "oidc", "pyodps", "odpscmd", "chain"]
+"""The same, and where those of MaxCompute alone are: a bearer token opens nothing else, and a key of its client was not given for more."""
+
+PLACES = (
+    "where the credentials come from. 'default': the environment's key, then a pipeline's identity token (oidc), and the chain of "
+    "alibabacloud-credentials, if it is installed. A word takes one of these alone; {oidc: {role_arn, provider_arn}} says which role."
+)
+"""What the key of a target says whose credentials are of no service in particular."""
 
 NEVER_HERE = "keys and tokens are never in a manifest: it names the place that they come from"
 """The advice to somebody who writes one there."""
@@ -47,7 +57,8 @@ class OidcChoice(Section, frozen=True, kw_only=True):
     ]
 
 
-Choice: TypeAlias = LinkName | OidcChoice
+CloudChoice: TypeAlias = LinkName | OidcChoice
+Choice: TypeAlias = OdpsLinkName | OidcChoice
 
 
 def arns_of(choice: Choice | None) -> Iterator[tuple[str, str, str | None]]:

@@ -3,8 +3,8 @@ Links: the places where credentials are looked for, and their order.
 
     environment   ALIBABA_CLOUD_ACCESS_KEY_ID, …_SECRET and, of a session, ALIBABA_CLOUD_SECURITY_TOKEN
     oidc          a pipeline's identity token for a session of ALIBABA_CLOUD_ROLE_ARN, or of the role in the manifest
-    pyodps        what PyODPS reads: ODPS_STS_ACCOUNT_FILE, ODPS_STS_ACCESS_KEY_ID …, ODPS_BEARER_TOKEN …
-    odpscmd       odps_config.ini
+    pyodps        of MaxCompute: what PyODPS reads, ODPS_STS_ACCOUNT_FILE, ODPS_STS_ACCESS_KEY_ID …, ODPS_BEARER_TOKEN …
+    odpscmd       of MaxCompute: odps_config.ini
     chain         alibabacloud-credentials, if it is installed
 
 One that is not set up is passed over, and says why. One that is set up and fails ends the search: to go on as somebody
@@ -18,7 +18,7 @@ import time
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from reconciler.base.errors import AccessError
 from reconciler.base.hints import Command
@@ -31,8 +31,10 @@ from reconciler.targets.credentials.session import Credentials, RenewedSource
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from reconciler.targets.credentials.choice import Choice
+    from reconciler.targets.credentials.choice import Choice, CloudChoice
     from reconciler.targets.credentials.session import KeySource
+
+    _Link: TypeAlias = Callable[[Choice | None, Mapping[str, str]], KeySource]
 
 _ID, _SECRET, _TOKEN = (f"ALIBABA_CLOUD_{name}" for name in ("ACCESS_KEY_ID", "ACCESS_KEY_SECRET", "SECURITY_TOKEN"))
 _ROLE, _PROVIDER = "ALIBABA_CLOUD_ROLE_ARN", "ALIBABA_CLOUD_OIDC_PROVIDER_ARN"
@@ -44,19 +46,28 @@ class NotSetUp(Exception):
     """A link has nothing to try; its text says why."""
 
 
-def open_source(choice: Choice | None, environment: Mapping[str, str]) -> KeySource:
+def open_source(choice: CloudChoice | None, environment: Mapping[str, str]) -> KeySource:
+    """Return where a target's requests get their credentials, found and tried, as `open_odps_source`, but for the places of MaxCompute's own."""
+    return _open(choice, environment, _LINKS)
+
+
+def open_odps_source(choice: Choice | None, environment: Mapping[str, str]) -> KeySource:
     """
-    Return where a target's requests get their credentials, found and tried.
+    Return where requests to MaxCompute get their credentials, found and tried.
 
     E607 where no link has any, with what each said; else the error of the link that failed.
     """
+    return _open(choice, environment, _ODPS_LINKS)
+
+
+def _open(choice: Choice | None, environment: Mapping[str, str], links: Mapping[str, _Link]) -> KeySource:
     for name in ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", _SECRET, _TOKEN):
         # Whatever else signs the requests, these are never to be printed.
         conceal(environment.get(name))
     tried: list[str] = []
-    for name in _order(choice):
+    for name in _order(choice, links):
         try:
-            return _LINKS[name](choice, environment)
+            return links[name](choice, environment)
         except NotSetUp as reason:
             tried += [f"{name}: {line}" for line in str(reason).split("\n")]
     if choice in {None, "default", "environment"}:
@@ -66,10 +77,10 @@ def open_source(choice: Choice | None, environment: Mapping[str, str]) -> KeySou
     raise AccessError("E607", f"no credentials were found {where}", hint=hint, detail=tuple(tried))
 
 
-def _order(choice: Choice | None) -> tuple[str, ...]:
+def _order(choice: Choice | None, links: Mapping[str, _Link]) -> tuple[str, ...]:
     if isinstance(choice, OidcChoice):
         return ("oidc",)
-    return tuple(_LINKS) if choice in {None, "default"} else (str(choice),)
+    return tuple(links) if choice in {None, "default"} else (str(choice),)
 
 
 def _environment(choice: Choice | None, environment: Mapping[str, str]) -> KeySource:
@@ -180,7 +191,8 @@ def _chain(choice: Choice | None, environment: Mapping[str, str]) -> KeySource:
     return source
 
 
-_LINKS: dict[str, Callable[[Choice | None, Mapping[str, str]], KeySource]] = {
+_LINKS: Mapping[str, _Link] = {"environment": _environment, "oidc": _oidc, "chain": _chain}
+_ODPS_LINKS: Mapping[str, _Link] = {
     "environment": _environment,
     "oidc": _oidc,
     "pyodps": _pyodps,

@@ -17,7 +17,7 @@ from reconciler.manifest import model
 from reconciler.manifest.model import Flag, Label, Text
 from reconciler.manifest.runtimes import Service
 from reconciler.manifest.section import NULL_IS_EMPTY, Section
-from reconciler.targets.credentials.choice import NEVER_HERE, OidcChoice
+from reconciler.targets.credentials.choice import NEVER_HERE, PLACES, CloudChoice
 from reconciler.targets.fc.runtimes import RUNTIMES, SERVICE, is_custom
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ RuntimeName: TypeAlias = Literal[
     "custom.debian11",
     "custom.debian12",
 ]
-LinkName: TypeAlias = Literal["default", "environment", "oidc", "chain"]
 TriggerType: TypeAlias = Literal["http", "timer", "oss", "log", "mns_topic", "cdn_events", "tablestore", "eventbridge"]
 Method: TypeAlias = Literal["GET", "POST", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS"]
 IgnoredField: TypeAlias = Literal[
@@ -111,14 +110,7 @@ class Target(model.Target, frozen=True, kw_only=True):
         Staging | None,
         Meta(description="A bucket for archives over 100 MB, and for the ledger; left out, both go without."),
     ] = None
-    credentials: Annotated[
-        LinkName | OidcChoice | None,
-        Meta(
-            description="Where the credentials come from. 'default': the environment's key, then a pipeline's identity token (oidc), and "
-            "the chain of alibabacloud-credentials, if it is installed. A word takes one of these alone; "
-            "{oidc: {role_arn, provider_arn}} says which role."
-        ),
-    ] = None
+    credentials: Annotated[CloudChoice | None, Meta(description=f"{PLACES[0].upper()}{PLACES[1:]}")] = None
 
     @property
     def is_local(self) -> bool:

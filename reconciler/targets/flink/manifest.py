@@ -18,7 +18,7 @@ from reconciler.manifest import model
 from reconciler.manifest.model import ExtraIndexes, Label, LinkFolders, Names, Package, Text, Without
 from reconciler.manifest.runtimes import Engine, Runtime, Service
 from reconciler.manifest.section import NULL_IS_EMPTY
-from reconciler.targets.credentials.choice import NEVER_HERE, LinkName, OidcChoice
+from reconciler.targets.credentials.choice import NEVER_HERE, PLACES, CloudChoice
 from reconciler.targets.flink.engines import JARS, SERVICE, USUAL, FlinkEngine, oldest_system, parse_engine, runtimes_of
 from reconciler.targets.flink.sections import FlinkJob, JobFunction, JobPackage, Slim
 
@@ -84,14 +84,7 @@ class Target(model.Target, frozen=True, kw_only=True):
     queue: Annotated[Text, Meta(description="Of the vendor's service: the resource queue of new deployments.")] = (
         "default-queue"
     )
-    credentials: Annotated[
-        LinkName | OidcChoice | None,
-        Meta(
-            description="Of the vendor's service: where the credentials come from. 'default': the environment's key, then a pipeline's "
-            "identity token (oidc), and the chain of alibabacloud-credentials, if it is installed. A word takes one of these alone; "
-            "{oidc: {role_arn, provider_arn}} says which role."
-        ),
-    ] = None
+    credentials: Annotated[CloudChoice | None, Meta(description=f"Of the vendor's service: {PLACES}")] = None
 
     @property
     def own_region(self) -> str | None:

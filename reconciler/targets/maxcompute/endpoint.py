@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from reconciler.targets.credentials.links import open_source
+from reconciler.targets.credentials.links import open_odps_source
 from reconciler.targets.credentials.session import Credentials
 from reconciler.targets.maxcompute.manifest import manifest_of, target_of
 from reconciler.targets.stores import opening_store
@@ -27,7 +27,7 @@ def endpoint_of(loaded: Loaded, access: Access) -> Iterator[tuple[str, KeySource
     """Yield the address of a manifest's target and the keys for it; ``endpoint: local`` starts the service built in."""
     target = target_of(loaded)
     if target.endpoint != "local":
-        yield target.endpoint, open_source(target.credentials, access.environment)
+        yield target.endpoint, open_odps_source(target.credentials, access.environment)
         return
     server = _start_local(loaded, access)
     try:
