@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
+import tarfile
 from typing import TYPE_CHECKING, Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
@@ -36,6 +38,36 @@ def unchecked(folder: Path, manifest: Mapping[str, Any]) -> Loaded:
         entry = function.source.rpartition("/")[2] if function.source else "m.py"
         code[name] = Code(function.class_, entry, typed.runtime(function), entry, versioned=function.source is not None)
     return Unchecked(typed, folder, "local", IMPLICIT_TARGET, code, (), (), {}, Document("udfs.yaml"))
+
+
+BACKEND = """
+import os, zipfile
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    info = NAME + "-" + VERSION + ".dist-info/"
+    file = NAME + "-" + VERSION + "-py2.py3-none-any.whl"
+    with zipfile.ZipFile(os.path.join(folder, file), "w") as archive:
+        archive.writestr(NAME + ".py", "")
+        archive.writestr(info + "METADATA", "Metadata-Version: 2.1\\nName: %s\\nVersion: %s\\n" % (NAME, VERSION))
+        archive.writestr(info + "WHEEL", "Wheel-Version: 1.0\\nGenerator: own\\nRoot-Is-Purelib: true\\nTag: py2-none-any\\nTag: py3-none-any\\n")
+        archive.writestr(info + "RECORD", "".join("%s,,\\n" % name for name in archive.namelist() + [info + "RECORD"]))
+    return file
+"""
+
+
+def sdist(folder: Path, name: str, version: str = "1.0") -> Path:
+    """Write a source archive whose build backend is its own and needs nothing, and return its path."""
+    files = {
+        "pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n',
+        "PKG-INFO": f"Metadata-Version: 1.1\nName: {name}\nVersion: {version}\n",
+        "backend.py": f"NAME, VERSION = {name!r}, {version!r}\n{BACKEND}",
+    }
+    path = folder / f"{name}-{version}.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        for member, text in files.items():
+            entry = tarfile.TarInfo(f"{name}-{version}/{member}")
+            entry.size = len(text)
+            archive.addfile(entry, io.BytesIO(text.encode()))
+    return path
 
 
 def wheel(

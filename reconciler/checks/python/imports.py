@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.base.words import closest, suggest
 from reconciler.checks.python.pythons import library_history, python_version, runtime_name, standard_modules
-from reconciler.manifest.projects import PROJECTS
+from reconciler.manifest.projects import PROJECTS, requirement_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -71,7 +71,11 @@ def check_imports(page: Page, facts: ModuleFacts, use: Use, rules: RuleSet, othe
             yield from _check_relative(page, statement, use.package, rules)
             continue
         top = statement.module.partition(".")[0]
-        if statement.guarded or top in reported or top in standard:
+        if statement.guarded or top in reported:
+            continue
+        if top in standard:
+            yield from _either(page, statement, top, use)
+            reported.add(top)
             continue
         comes_early = statement.at_load and use.package is None and others.is_early(use)
         if top in use.installed:
@@ -179,6 +183,14 @@ def _instead_of_its_own(page: Page, statement: Import, top: str, use: Use) -> Fi
     return page.finding(statement.node, "E821", message, hint, "warning")
 
 
+def _either(page: Page, statement: Import, top: str, use: Use) -> Iterator[Finding]:
+    if top in use.peers:
+        message = (
+            f"'{top}' is a module of {runtime_name(use.runtime)}, too, and a worker may have imported that already"
+        )
+        yield page.finding(statement.node, "E821", message, f"give {top}.py another name", "warning")
+
+
 def _nowhere(page: Page, statement: Import, top: str, use: Use, *, is_made: bool) -> Finding:
     if top in use.in_resources:
         message = f"'{top}' is in a resource of the function, and nothing is seen to put it where import looks"
@@ -226,5 +238,10 @@ def _instead(top: str, use: Use) -> str:
     guess = closest(top, {*use.modules, *use.peers, *use.own_packages})
     if guess := guess or next(iter(difflib.get_close_matches(top, public, 1, 0.85)), None):
         return suggest(guess)
-    project = PROJECTS.get(top, top)
-    return f"write {project}: {{requirements: [{project}]}} under `packages:`, and packages: [{project}] in the function; or modules: [{top}.py]"
+    return _lines_to_write(top, use)
+
+
+def _lines_to_write(top: str, use: Use) -> str:
+    project, requirement = PROJECTS.get(top, top), requirement_of(top, python_version(use.runtime)) or top
+    quoted = requirement if requirement == project else f"'{requirement}'"
+    return f"write {project}: {{requirements: [{quoted}]}} under `packages:`, and packages: [{project}] in the function; or modules: [{top}.py]"

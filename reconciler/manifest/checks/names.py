@@ -31,6 +31,13 @@ def is_identifier(text: str) -> bool:
     return _IDENTIFIER.match(text) is not None and not keyword.iskeyword(text)
 
 
+def nearest_identifier(text: str) -> str:
+    """Return what is like `text`, and can be a module."""
+    name = re.sub(r"\W", "_", text, flags=re.ASCII)
+    name = name if name.strip("_") else "my_function"
+    return name if is_identifier(name) else f"{name}_" if keyword.iskeyword(name) else f"_{name}"
+
+
 def check_names(
     draft: Draft[Any], section: str, names: Iterable[str], why_not: Callable[[str], str | None]
 ) -> Iterator[Flaw]:

@@ -88,8 +88,11 @@ class Distribution:
 class Unsolvable(Exception):
     """No set of versions makes all requirements true."""
 
-    def __init__(self, reasons: tuple[str, ...]) -> None:
+    def __init__(self, reasons: tuple[str, ...], without_wheels: frozenset[str] = frozenset()) -> None:
         super().__init__(reasons)
+        self.without_wheels = without_wheels
+        """Where only wheels were allowed: what has none that fits."""
+
         self.reasons = reasons
         """The engine's explanation, line by line."""
 

@@ -56,6 +56,7 @@ _SILENT = re.compile(
 _DENIED = re.compile(r"lack of valid authentication credentials|40[137] (Unauthorized|Forbidden|Proxy)", re.IGNORECASE)
 _NO_SUCH = re.compile(r"not found in the package registry", re.IGNORECASE)
 _UNLESS = ", unless UV_DEFAULT_INDEX is set"
+_NO_WHEEL = re.compile(r"Wheels are required for `([\w.-]+)`")
 _HINTS = re.compile(r"\n\s*hint: .*", re.DOTALL)
 
 
@@ -86,11 +87,8 @@ class Uv:
         # Looking for the runtime's interpreter takes longer than most answers, and few need one. Told of none, uv would ask
         # every Python on the PATH for its version, each time.
         ours = ("--python", sys.executable)
-        if question.prefer_binary:
-            try:
-                return self._resolve(program, question, (*ours, "--only-binary", ":all:"))
-            except Unsolvable:
-                pass  # something has no wheel at all
+        if question.prefer_binary and (answers := self._with_wheels(program, question, ours)):
+            return answers
         failure: PackageError | None = None
         try:
             answers = self._resolve(program, question, ours)
@@ -108,6 +106,24 @@ class Uv:
         if failure is not None:
             raise failure
         return answers
+
+    def _with_wheels(self, program: str, question: Question, python: tuple[str, ...]) -> tuple[Distribution, ...]:
+        """Answer with wheels, and with source archives of what has no wheel that fits; nothing where that does not come out."""
+        built: list[str] = []
+        while True:
+            sources = (argument for name in built for argument in ("--no-binary", name))
+            try:
+                return self._resolve(program, question, (*python, "--only-binary", ":all:", *sources))
+            except Unsolvable as error:
+                if error.without_wheels <= set(built):
+                    return ()
+                built = sorted({*built, *error.without_wheels})
+            except PackageError:
+                if not built:
+                    raise
+                return ()
+            # What is built is asked by the Python that will build it.
+            python = ("--python", str(interpreter)) if (interpreter := self.python()) else python
 
     def _resolve(self, program: str, question: Question, extra: tuple[str, ...]) -> tuple[Distribution, ...]:
         output = self.workspace / "pylock.udfs.toml"
@@ -260,7 +276,7 @@ def _failure(log: str) -> Exception:
         return index_failure(is_denied=False, said=lines, more=_UNLESS)
     if is_conflict:
         cause = _HINTS.sub("", text.partition("cause:")[2] or text.partition("╰─▶")[2] or text)
-        return Unsolvable(tuple(filter(None, map(str.strip, cause.splitlines()))))
+        return Unsolvable(tuple(filter(None, map(str.strip, cause.splitlines()))), frozenset(_NO_WHEEL.findall(text)))
     if _NO_SUCH.search(text):
         return Unsolvable(tuple(lines))
     return PackageError("E475", "uv failed to resolve the requirements", detail=tuple(map(mask, lines[:40])))

@@ -8,8 +8,16 @@ from typing import TYPE_CHECKING, TypeAlias
 from reconciler.base.errors import count
 from reconciler.base.names import ARCHIVE_SUFFIXES, FOLDER_SUFFIXES, versioned_name
 from reconciler.base.words import did_you_mean, quote
+from reconciler.checks.python.pythons import runtime_name, standard_modules
 from reconciler.manifest.checks.functions import check_modules, check_package_names, check_shared_sources
-from reconciler.manifest.checks.names import check_file, check_names, check_patterns, is_identifier, undeclared_name
+from reconciler.manifest.checks.names import (
+    check_file,
+    check_names,
+    check_patterns,
+    is_identifier,
+    nearest_identifier,
+    undeclared_name,
+)
 from reconciler.manifest.checks.packages import check_package_uses, check_packages
 from reconciler.manifest.dialect import Code, Dialect, Draft, Flaw
 from reconciler.manifest.model import ROW_FILES
@@ -259,7 +267,8 @@ def _code_of_source(draft: _Draft, function: Function, source: str, here: Keys) 
     stem = entry.removesuffix(".py")
     # The class path is `module.Class`: the file's name becomes part of an import statement.
     if stem == entry or not is_identifier(stem):
-        hint = "letters, digits and _, then .py: MaxCompute imports the module by this name"
+        nearest = nearest_identifier(stem if stem != entry else stem.rpartition(".")[0] or stem)
+        hint = f"{nearest}.py would be one: MaxCompute imports the module by this name"
         yield Flaw("E310", f"{quote(entry)} is not the name of a Python module", (*here, "source"), hint)
         return None
     # A name that is declared under `resources:` is one that other modules may import, and stays.
@@ -269,12 +278,17 @@ def _code_of_source(draft: _Draft, function: Function, source: str, here: Keys) 
     if why_not is not None:
         yield Flaw("E302", f"the source cannot be uploaded as {quote(entry)}", (*here, "source"), why_not)
     yield from draft.claim(entry, (path, "py"), *here, "source")
+    runtime = draft.manifest.runtime(function)
+    if not is_versioned and stem in {"odps", *standard_modules(runtime.python_version)}:
+        whose = "MaxCompute" if stem == "odps" else runtime_name(runtime.tag)
+        message = f"{quote(stem)} is a module of {whose}, too, and a worker may have imported that already"
+        yield Flaw("E821", message, (*here, "source"), "give the file another name", is_warning=True)
     *modules, name = function.class_.split(".")
     if modules not in ([], [stem]) or not is_identifier(name):
         message = f"the class {quote(function.class_)} does not fit the source {quote(entry)}"
         yield Flaw("E310", message, (*here, "class"), f"write the class alone, or {stem}.Class")
         return None
-    return Code(f"{stem}.{name}", entry, draft.manifest.runtime(function), entry, is_versioned)
+    return Code(f"{stem}.{name}", entry, runtime, entry, is_versioned)
 
 
 def _code_of_resources(draft: _Draft, function: Function, here: Keys) -> Generator[Flaw, None, Code | None]:

@@ -12,7 +12,7 @@ from reconciler.packages.lock import use
 from reconciler.packages.lock.file import BuiltFrom
 from reconciler.packages.lock.inputs import read_requests
 from reconciler.packages.lock.make import parse_upgrade
-from tests.builders import sha256, wheel
+from tests.builders import sdist, sha256, wheel
 from tests.packages.lock.project import files, names, told
 
 if TYPE_CHECKING:
@@ -109,6 +109,15 @@ def test_what_a_package_says_about_its_resolution_counts(project: Project) -> No
     assert locked("requirements: [a], without: [Heavy]") == ["a 1.0", "base 2.0"]
     assert locked("requirements: [a], no_deps: true") == ["a 1.0"]
     assert locked("requirements: [base], pre_release: true") == ["base 3.0rc1"]
+
+
+def test_what_has_no_wheel_is_built_and_of_the_rest_an_older_wheel_is_taken(project: Project) -> None:
+    dist = project.folder / "dist"
+    wheel(dist, "heavy", "0.9", tag=PURE)
+    for name in ("heavy", "only"):
+        sdist(dist, name)
+    assert names(project.lock("requirements: [heavy, only], prefer_binary: true")) == ["heavy 0.9", "only 1.0"]
+    assert names(project.lock("requirements: [heavy, only]")) == ["heavy 1.0", "only 1.0"]
 
 
 def test_versions_stay_until_they_are_let_go(project: Project) -> None:

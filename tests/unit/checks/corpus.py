@@ -47,8 +47,8 @@ def use(
     **given: Any,
 ) -> Use:
     """Make a use of a module `f`."""
-    given = {"installed": installed(runtime, given.get("image")), **given}
-    return Use(runtime, class_name, (("f.py", "py"), *resources), peers=("f",), **given)
+    given = {"installed": installed(runtime, given.get("image")), "peers": ("f",), **given}
+    return Use(runtime, class_name, (("f.py", "py"), *resources), **given)
 
 
 def _text(source: str) -> str:
@@ -132,6 +132,12 @@ CASES = [
         "import numpy\n" + udf("import numpy"),
         (("E821", "import numpy"),),
         {"runtime": "cp27", "modules": ("numpy",)},
+    ),
+    Case(
+        "a module of one's own that is called like one of the library may be either",
+        "import json\n" + udf("import decimal"),
+        (("E821", "import json"),),
+        {"peers": ("f", "json")},
     ),
     # --- good ---------------------------------------------------------------------------------------------------------
     _body("a plain UDF", "return 1"),

@@ -296,6 +296,9 @@ def test_all_that_does_not_fit_is_reported_at_once(project: Folder) -> None:
     [
         ("source: a.py, class: A, resources: [Iris.csv]", "did you mean 'iris.csv'?"),
         ("source: a.py, class: A, resources: [p/zzz]", "another project's is named project/resources/name"),
+        ("source: udfs/1a.py, class: A", "_1a.py would be one: MaxCompute imports the module by this name"),
+        ("source: udfs/class.py, class: A", "class_.py would be one: MaxCompute imports the module by this name"),
+        ("source: udfs/notes.txt, class: A", "notes.py would be one: MaxCompute imports the module by this name"),
         ("source: a.py, class: A, resources: [zzz]", "write resources: {zzz: {file: zzz}} beside functions:"),
         ("source: a.py, class: b.A", "write the class alone, or a.Class"),
         ("class: m.A", "add `source:`, or m.py to the function's resources"),
@@ -320,6 +323,19 @@ def test_only_so_many_mistakes_get_a_guess(project: Folder) -> None:
     )
     guessed = [problem.hint == "did you mean 'name'?" for problem in problems]
     assert guessed == [True] * 100 + [False] * 20
+
+
+@pytest.mark.parametrize(("name", "whose"), [("json", "CPython 3.7"), ("odps", "MaxCompute")])
+def test_a_source_that_keeps_the_name_of_a_module_of_the_runtime_is_a_warning(
+    project: Folder, name: str, whose: str
+) -> None:
+    text = f"{S}rollout: in_place\npython: cp37\nfunctions: {{f: {{source: {name}.py, class: A}}}}\n"
+    (warning,) = project.files(f"{name}.py").load(text).warnings
+    assert (warning.code, warning.message) == (
+        "E821",
+        f"'{name}' is a module of {whose}, too, and a worker may have imported that already",
+    )
+    assert not project.load(text.replace("in_place", "versioned")).warnings
 
 
 def test_a_package_that_nothing_uses_is_a_warning(project: Folder) -> None:
