@@ -77,6 +77,27 @@ def test_rows_are_inserted_added_to_and_overwritten(odps: Any, named: TableNames
     assert ask(f"SELECT COUNT(*) FROM {name}") == '"_c0"\n0\n'
 
 
+def test_a_table_takes_no_value_of_another_family_and_no_day_that_it_cannot_give_back(
+    named: TableNames, ask: Ask
+) -> None:
+    name = named("t")
+    ask(f"CREATE TABLE {name} (a BIGINT, d DATE, s STRING)")
+    ask(f"INSERT INTO {name} SELECT 2.5, CAST('2026-05-01' AS DATE), 7")
+    for query, told in {
+        "SELECT TRUE, NULL, NULL": "a BOOLEAN does not become BIGINT by itself, column a",
+        "SELECT d, NULL, NULL FROM VALUES (DATE '2026-05-01') v(d)": "a DATE does not become BIGINT",
+        "SELECT 1, 20260501, NULL": "a INT does not become DATE",
+        "SELECT 1, NULL, TRUE": "a BOOLEAN does not become STRING",
+        "SELECT 1, DATE_ADD(DATE '9999-12-31', 1), NULL": "a date is out of the range",
+    }.items():
+        with pytest.raises(errors.ODPSError, match=told):
+            ask(f"INSERT INTO {name} {query}")
+    assert ask(f"SELECT * FROM {name}") == '"a","d","s"\n2,2026-05-01,"7"\n'
+    for kind in ("VARCHAR(0)", "CHAR(256)", "DECIMAL(39,2)", "DECIMAL(5,6)", "STRING(5)"):
+        with pytest.raises(errors.ODPSError, match=r"ODPS-0130071:.*( has |no more than its precision)"):
+            ask(f"CREATE TABLE {named('bad')} (v {kind})")
+
+
 def test_partitions_come_and_go_and_hold_their_rows(odps: Any, named: TableNames, ask: Ask) -> None:
     name = named("p")
     table = odps.create_table(name, ("a bigint", "day string, hour bigint"))

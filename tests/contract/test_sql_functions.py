@@ -69,6 +69,33 @@ MEANINGS = {
     "1.5BD": Decimal("1.5"),
     "5 / 2": 2.5,
     "5 DIV 2": 2,
+    "-7 DIV 2": -3,
+    "5.5 DIV 2": 2,
+    "5 DIV 0": None,
+    # "Data type conversion", arithmetic operators: a text becomes a DOUBLE, a whole number in it too.
+    "n + s": 2.7,
+    "n + '1'": 2.0,
+    "'3' * '4'": 12.0,
+    "-s": -1.7,
+    "'7' % 2": 1.0,
+    "m > '2019-12-31'": True,
+    "s BETWEEN 1 AND '2'": True,
+    # "CASE WHEN": numbers become a text beside one.
+    "CASE WHEN n = 1 THEN s ELSE n END": "1.7",
+    "CASE WHEN n = 2 THEN 'x' ELSE n END": "1",
+    "IF(n = 2, 'x', 2.50BD)": "2.5",
+    "CASE n WHEN '1' THEN 1 ELSE 2.5 END": 1.0,
+    # "LIKE": a backslash takes the meaning of what it stands before.
+    "'ab_cde' LIKE 'ab\\\\_c%'": True,
+    "'abxcde' LIKE 'ab\\\\_c%'": False,
+    "'a%' NOT LIKE CONCAT('a', '\\\\%')": False,
+    "'a\\\\b' LIKE 'a\\\\b'": True,
+    "'abc' LIKE '%\\\\'": False,
+    "ARRAY(1, 2)[0]": 1,
+    # "MAP": the last of several keys wins.
+    "MAP('a', 1, 'b', 2, 'a', 3)": {"a": 3, "b": 2},
+    "MAP_FROM_ARRAYS(ARRAY('a', 'a'), ARRAY(1, 2))": {"a": 2},
+    "MAP_FROM_ENTRIES(ARRAY(STRUCT('k', 1), STRUCT('k', 2)))": {"k": 2},
     # One page for each function.
     "SUBSTR('abc', 0)": "",
     "SUBSTR('abc', -5)": "",
@@ -136,6 +163,15 @@ def test_aggregates_mean_what_is_documented(tmp_path: Path) -> None:
     assert dict(zip(meanings, found, strict=True)) == meanings
 
 
+def test_grouping_sets_are_the_same_in_both_spellings_and_tell_their_places(tmp_path: Path) -> None:
+    newer = "SELECT s, GROUPING(s), GROUPING_ID(s, n), COUNT(*) FROM t GROUP BY GROUPING SETS ((s, n), ())"
+    older = newer.replace("GROUP BY", "GROUP BY s, n")
+    rows = [("1.7", 0, 0, 1), ("12", 0, 0, 1), (None, 1, 3, 2)]
+    for folder, sql in (("newer", newer), ("older", older)):
+        (tmp_path / folder).mkdir()
+        assert sorted(ask(sql, tmp_path / folder), key=str) == sorted(rows, key=str)
+
+
 @pytest.mark.parametrize(
     ("sql", "told"),
     [
@@ -157,6 +193,16 @@ def test_aggregates_mean_what_is_documented(tmp_path: Path) -> None:
         ("SELECT DATEDIFF(m) FROM t", r"\[1,8\] Invalid number of arguments"),
         ("SELECT REGEXP_EXTRACT('a', '(b)')", "not documented"),
         ("SELECT GET_JSON_OBJECT('{}', '$..a')", "missing here: GET_JSON_OBJECT with the path"),
+        ("SELECT DATE_ADD(DATE '9999-12-31', 1)", "a date is out of the range that the local service has"),
+        ("SELECT MAP('k', ARRAY(DATE_ADD(d, 9999999))) FROM t", "a date is out of the range"),
+        ("SELECT STRUCT(DATEADD(m, 9000, 'yyyy')) FROM t", "a date is out of the range"),
+        ("SELECT TIMESTAMP '0001-01-01 00:00:00'", "missing here: a TIMESTAMP before 1677"),
+        ("SELECT m - m FROM t", "missing here: a result of the type INTERVAL"),
+        ("SELECT CAST('epoch' AS DATE)", "Illegal type cast - Could not convert string 'epoch' to DATE"),
+        ("SELECT CAST('2020-1-2 3:4:5' AS DATETIME)", "which is yyyy-mm-dd hh:mi:ss"),
+        ("SELECT DATETIME '2020-01-02T03:04:05'", "is no DATETIME"),
+        ("SELECT s RLIKE '(' FROM t", r"ODPS-0121095:Invalid arguments - missing \)"),
+        ("SET odps.sql.map.key.dedup.policy=exception; SELECT MAP('a', 1, 'a', 2)", "ODPS-0121095.*Map keys must be"),
         ("SELECT s, COUNT(*) FROM t", r"\[1,8\].*column s has to be in GROUP BY"),
     ],
 )

@@ -72,6 +72,24 @@ REFUSED = {
     "SELECT * FROM t USING SAMPLE 1": "invalid token 'USING'",
     "SELECT a << 1 FROM t": "a shift is SHIFTLEFT",
     "SELECT nothing FROM t": r"ODPS-0130071:\[1,8\].*column nothing cannot be resolved",
+    "SELECT TRUE + 1": r"ODPS-0130121:.*invalid type BOOLEAN of argument 1 for function \+, expect a number",
+    "SELECT m + 1 FROM t": r"ODPS-0130121:\[1,8\].*invalid type DATETIME of argument 1 for function \+",
+    "SELECT a FROM t WHERE b": r"ODPS-0130071:\[1,23\].*expect a BOOLEAN expression, and this is BIGINT",
+    "SELECT t.a FROM t JOIN u ON t.a": "expect a BOOLEAN expression",
+    "SELECT IF(a, 1, 2) FROM t": "expect a BOOLEAN expression",
+    "SELECT NOT s FROM t": "expect a BOOLEAN expression, and this is STRING",
+    "SELECT a > 1 AND b FROM t": r"\[1,18\].*expect a BOOLEAN expression",
+    "SELECT (a > 1) = 1 FROM t": "BOOLEAN and INT cannot be compared",
+    "SELECT m > 20200101 FROM t": "DATETIME and INT cannot be compared",
+    "SELECT a LIKE '1' FROM t": "invalid type BIGINT of argument 1 for function LIKE, expect STRING",
+    "SELECT CASE WHEN a = 1 THEN s ELSE a > 1 END FROM t": "of the types BOOLEAN, STRING, and become none",
+    "SELECT CASE WHEN a = 1 THEN m ELSE a END FROM t": "of the types BIGINT, DATETIME, and become none",
+    "SELECT ?": "ODPS-0130161:.*values stand in the statement itself",
+    "SELECT a FROM t WHERE a = :x": "ODPS-0130161:.*values stand in the statement itself",
+    "SELECT 0x41": r"ODPS-0130161:\[1,9\] Parse exception - invalid token 'x41'",
+    "SELECT CAST(a AS DECIMAL(38,19)) FROM t": "DECIMAL has 1 to 38 and 0 to 18, and no 19",
+    "SELECT CAST(a AS BIGINT(3)) FROM t": "BIGINT has no size",
+    "SELECT COUNT(*) FROM t GROUP BY a, b WITH ROLLUP": r"columns stand behind the word, ROLLUP \(…\)",
     "SELECT CRC32('x')": "'crc32' cannot be resolved: missing here",
 }
 
@@ -103,6 +121,8 @@ PASSES: dict[str, dict[str, str]] = {
     "SELECT * EXCEPT (a) FROM t": {},
     "SELECT FILTER(ARRAY(1, 2, 3), x -> x > 1)": {},
     "SELECT CONCAT(a, '-', m, 1.5) FROM t": {},
+    "SELECT NULL + 1, NULL AND TRUE, NULL = s, NULL LIKE s FROM t": {},
+    "SELECT m - INTERVAL '1' DAY, m + INTERVAL 1 MONTH FROM t": {},
 }
 
 

@@ -12,11 +12,30 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
-from reconciler.local.sql import refusals
+from reconciler.local.sql import operators, refusals
 from reconciler.local.sql.built_ins import table
-from reconciler.local.sql.built_ins.signatures import INTEGERS, NULL, NUMBERS, TEXTS, Match, becomes, split_types
-from reconciler.local.sql.expression_types import common, is_union, name_of_type, read_type, type_name, wider
+from reconciler.local.sql.built_ins.signatures import (
+    INTEGERS,
+    MOMENTS,
+    NULL,
+    NUMBERS,
+    TEXTS,
+    Match,
+    becomes,
+    split_types,
+)
+from reconciler.local.sql.expression_types import (
+    common,
+    is_plain,
+    is_union,
+    misfit_of_sizes,
+    name_of_type,
+    read_type,
+    type_name,
+    wider,
+)
 from reconciler.local.sql.joins import require_equality, require_partitions
+from reconciler.local.sql.problems import illegal_cast, semantic_failure
 from reconciler.local.sql.reading import BUILT_IN
 from reconciler.local.sql.table_functions import COLUMNS
 
@@ -27,7 +46,6 @@ if TYPE_CHECKING:
     from reconciler.local.sql.control import KnownTable
     from reconciler.local.sql.rules import SessionRules
 
-_COMPARISONS = (exp.EQ, exp.NEQ, exp.NullSafeEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.In, exp.Between)
 _LARGEST_INT, _LARGEST = 2**31 - 1, 2**63 - 1
 
 Columns = dict[str, str | None]
@@ -89,8 +107,8 @@ class Analysis:
         """
         self.locator, self.rules, self.tables, self.functions = locator, rules, tables, functions
         self.inputs = inputs
-        self.texts: list[tuple[Any, str]] = []
-        """Texts in the place of numbers, and the type that each becomes by itself; STRING where it becomes none."""
+        self.conversions: list[operators.Conversion] = []
+        """What becomes another type by itself; a text that becomes no number is a STRING to DuckDB, too."""
         self.choices: dict[int, Choice] = {}
         """By the identity of the call's node."""
         self.cast: dict[int, str | None] = {}
@@ -142,7 +160,7 @@ class Analysis:
         for join in select.args.get("joins") or ():
             for condition in (join.args.get("on"),):
                 if condition is not None:
-                    self._type(condition, scope)
+                    operators.require_conditions(self.locator, [(condition, self._type(condition, scope))])
         require_equality(self.locator, self.rules, select)
         require_partitions(self.locator, self.rules, select, lambda node: self._describe_source(node, shared))
         for lateral in select.args.get("laterals") or ():
@@ -251,7 +269,9 @@ class Analysis:
         clause = select.args.get(name)
         for node in clause if isinstance(clause, list) else [clause]:
             if node is not None:
-                self._children(node, scope)
+                kinds = self._children(node, scope)
+                if isinstance(node, exp.Where | exp.Having | exp.Qualify):
+                    operators.require_conditions(self.locator, [(node.this, kinds[0])])
 
     def _children(self, node: Any, scope: Scope) -> list[str | None]:
         return [self._type(child, scope) for child in node.iter_expressions()]
@@ -266,11 +286,8 @@ class Analysis:
         if isinstance(node, exp.Query):
             columns = self._query(node, {}, scope)
             return next(iter(columns.values()), None) if columns else None
-        kinds = self._children(node, scope)
-        if isinstance(node, _COMPARISONS) and not set(kinds).isdisjoint(NUMBERS):
-            # A text beside a number becomes a DOUBLE, as the number does [doc "Data type conversion", relational operators].
-            children = zip(node.iter_expressions(), kinds, strict=True)
-            self.texts += ((child, "DOUBLE") for child, kind in children if kind in TEXTS)
+        operands = list(zip(node.iter_expressions(), self._children(node, scope), strict=True))
+        self.conversions += operators.predicate(self.locator, node, operands)
         return "BOOLEAN" if isinstance(node, exp.Predicate | exp.Connector | exp.Not) else None
 
     def _literal(self, node: Any, _: Scope) -> str:
@@ -297,7 +314,15 @@ class Analysis:
 
     def _cast(self, node: Any, scope: Scope) -> str | None:
         self.cast[id(node)] = self._type(node.this, scope)
-        return self._target(node.to)
+        target = self._target(node.to)
+        if (
+            type(node) is exp.Cast
+            and target in MOMENTS
+            and node.this.is_string
+            and not is_plain(node.this.name, target)
+        ):
+            raise illegal_cast(f"'{node.this.name}' is no {target}: the form is yyyy-mm-dd, with hh:mi:ss behind it")
+        return target
 
     def _target(self, kind: Any) -> str | None:
         """Return a written type, refused where the edition of types does not have it."""
@@ -305,6 +330,13 @@ class Analysis:
             name = type_name(inner)
             if name in refusals.TYPES_2 and not self.rules.has_types_2:
                 raise refusals.type_of_edition_2(self.locator, inner, name)
+            sizes = [
+                int(size.name)
+                for size in inner.find_all(exp.DataTypeParam)
+                if size.parent is inner and size.name.isdigit()
+            ]
+            if misfit := misfit_of_sizes(name, sizes):
+                raise semantic_failure(self.locator.of(inner), misfit)
             if name == "DECIMAL" and inner.expressions and not self.rules.has_decimal_2:
                 raise refusals.decimal_with_places(self.locator, inner)
         return name_of_type(kind)
@@ -335,7 +367,7 @@ class Analysis:
         for argument, kind, parameter in zip(arguments, types, map(read_type, inputs), strict=False):
             if kind in TEXTS and parameter in NUMBERS:
                 fits = becomes(str(kind), parameter, is_edition_1=is_edition_1) is not None
-                self.texts.append((argument, parameter if fits else "STRING"))
+                self.conversions.append((argument, parameter if fits else "STRING", kind))
 
     def _window(self, node: Any, scope: Scope) -> str | None:
         kind = self._type(node.this, scope)
@@ -352,33 +384,47 @@ class Analysis:
         return kind
 
     def _arithmetic(self, node: Any, scope: Scope) -> str | None:
-        kinds = self._children(node, scope)
-        return wider(*kinds)
+        return wider(*self._numbers(node, scope))
+
+    def _numbers(self, node: Any, scope: Scope) -> list[str | None]:
+        operands = list(zip(node.iter_expressions(), self._children(node, scope), strict=True))
+        kinds, conversions = operators.numbers(self.locator, node, operands)
+        self.conversions += conversions
+        return kinds
 
     def _quotient(self, node: Any, scope: Scope) -> str | None:
-        kinds = self._children(node, scope)
+        kinds = self._numbers(node, scope)
         return "DECIMAL" if "DECIMAL" in kinds else "DOUBLE" if all(kind in INTEGERS for kind in kinds) else None
 
+    def _whole_quotient(self, node: Any, scope: Scope) -> str:
+        node.meta["whole"] = all(kind in INTEGERS for kind in self._numbers(node, scope))
+        return "BIGINT"
+
+    def _negative(self, node: Any, scope: Scope) -> str | None:
+        return self._numbers(node, scope)[0]
+
     def _case(self, node: Any, scope: Scope) -> str | None:
-        if node.this is not None:
-            self._type(node.this, scope)
+        value = None if node.this is None else (node.this, self._type(node.this, scope))
         branches = []
         for branch in node.args["ifs"]:
-            self._type(branch.this, scope)
+            condition = branch.this, self._type(branch.this, scope)
+            if value is None:
+                operators.require_conditions(self.locator, [condition])
+            else:
+                self.conversions += operators.predicate(self.locator, exp.EQ(), [value, condition])
             branches.append(branch.args["true"])
         return self._common([*branches, node.args.get("default")], scope)
 
     def _if(self, node: Any, scope: Scope) -> str | None:
-        self._type(node.this, scope)
+        operators.require_conditions(self.locator, [(node.this, self._type(node.this, scope))])
         return self._common([node.args.get("true"), node.args.get("false")], scope)
 
     def _common(self, nodes: Sequence[Any], scope: Scope) -> str | None:
-        """Return the type of several branches; a text beside numbers is taken for none, as a column of texts is not."""
+        """Return the type of several branches."""
         branches = [(node, self._type(node, scope)) for node in nodes if node is not None]
-        kinds = [kind for _, kind in branches]
-        if not set(kinds).isdisjoint(NUMBERS):
-            self.texts += ((node, "STRING") for node, kind in branches if kind in TEXTS)
-        return common(kinds)
+        conversions = operators.branches(self.locator, branches)
+        self.conversions += conversions
+        return "STRING" if conversions else common([kind for _, kind in branches])
 
     def _lambda(self, node: Any, scope: Scope) -> None:
         names = dict.fromkeys(name.name.lower() for name in node.expressions)
@@ -414,13 +460,14 @@ _TYPED: dict[type[Any], Callable[[Analysis, Any, Scope], str | None]] = {
     exp.IgnoreNulls: Analysis._first,
     exp.RespectNulls: Analysis._first,
     exp.Paren: Analysis._first,
-    exp.Neg: Analysis._first,
+    exp.Neg: Analysis._negative,
     exp.Alias: Analysis._first,
     exp.Add: Analysis._arithmetic,
     exp.Sub: Analysis._arithmetic,
     exp.Mul: Analysis._arithmetic,
     exp.Mod: Analysis._arithmetic,
     exp.Div: Analysis._quotient,
+    exp.IntDiv: Analysis._whole_quotient,
     exp.Case: Analysis._case,
     exp.If: Analysis._if,
     exp.Lambda: Analysis._lambda,

@@ -54,6 +54,7 @@ def parser_class(functions: frozenset[str]) -> Any:
         "Parser",
         (base,),
         {
+            "ARRAY_CONSTRUCTORS": {},
             "FUNCTIONS": {},
             "FUNCTION_PARSERS": keep(base.FUNCTION_PARSERS, _SYNTAX),
             "NO_PAREN_FUNCTIONS": {},
@@ -82,6 +83,12 @@ def require_own_tokens(tokens: Sequence[Any], text: str) -> None:
 def _require_own_pair(token: Any, following: Any, text: str) -> None:
     if token.token_type is TokenType.DCOLON and text.startswith("::", token.start):
         raise _foreign(token, text, "a conversion is CAST(… AS …)")
+    if (
+        token.token_type is TokenType.NUMBER
+        and following.start == token.end + 1
+        and following.token_type is TokenType.VAR
+    ):
+        raise _foreign(following, text, "it stands behind a number, and makes none of it")
     if token.token_type is TokenType.STAR and following.text.upper() == "EXCLUDE":
         raise _foreign(following, text, "leaving columns out of * is EXCEPT (…)")
     if token.text.upper() == "USING" and following.text.upper() == "SAMPLE":

@@ -128,7 +128,7 @@ class QueryRun:
             register_tables(statement, self.project, connection)
             statement.name_columns({name for name, function in functions.items() if function.kind == "udtf"})
             statement.use_functions(functions)
-            for definition in definitions(statement.macros() | {*NUMBER_MACROS.values()}, self.rules.offset):
+            for definition in definitions(statement.macros() | {*NUMBER_MACROS.values()}, self.rules):
                 connection.execute(definition)
             for form in statement.forms:
                 declare_function(form, connection, failures)

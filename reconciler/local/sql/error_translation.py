@@ -27,6 +27,8 @@ _NO_COLUMN = re.compile(
 _ROWS = re.compile(r"STRUCT\((c0 .*)\)\[\]", re.DOTALL)
 _NO_GROUP = re.compile(r"column \"([^\"\n]+)\" must appear in the GROUP BY")
 _NO_MATCH = re.compile(r"No function matches the given name and argument types '(\w+)\((.*?)\)'", re.DOTALL)
+_EARLY_OR_LATE = re.compile(r"Could not convert string ('\d{4}-\d\d-\d\d [\d:.]+') to INT64")
+"""A TIMESTAMP has nanoseconds in 64 bits there."""
 WIDE_INTEGERS = ("HUGEINT", "INT128")
 
 
@@ -73,8 +75,14 @@ def duckdb_failure(error: Exception, statement: Statement) -> SqlFailed:
             return semantic_failure(next(filter(None, named), None), what)
         case duckdb.OutOfMemoryException():
             return problems.internal_failure(f"the statement needs more memory than it may have: {what}")
+        case duckdb.ConversionException() if match := _EARLY_OR_LATE.search(str(error)):
+            return problems.internal_failure(
+                f"missing here: a TIMESTAMP before 1677-09-22 or after 2262-04-11, {match[1]}"
+            )
         case duckdb.InvalidInputException() if "Could not convert string" in what:
             return problems.illegal_cast(what)
+        case duckdb.InvalidInputException() if not what.startswith("missing here"):
+            return problems.invalid_arguments(what)
         case duckdb.ConversionException() | duckdb.OutOfRangeException():
             return problems.illegal_cast(what)
         case _:
@@ -86,6 +94,7 @@ def _no_match(duckdb_name: str, argument_types: str, statement: Statement) -> Sq
     if rows := _ROWS.fullmatch(argument_types):
         argument_types = re.sub(r"(^|, )c\d+ ", r"\1", rows[1])  # the list of a group's rows
     types = re.sub("STRING_LITERAL|VARCHAR", "STRING", argument_types.replace("INTEGER_LITERAL", "INT"))
+    types = re.sub(r"TIMESTAMP(_NS)?", lambda match: "TIMESTAMP" if match[1] else "DATETIME", types)
     for form in statement.forms:
         if form.duckdb_name == duckdb_name.lower():
             description, name = form.function.description, form.function.name

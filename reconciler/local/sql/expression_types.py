@@ -2,14 +2,41 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
-from reconciler.local.sql.built_ins.signatures import INTEGERS, NULL, NUMBERS, becomes, split_types
+from reconciler.local.sql.built_ins.signatures import INTEGERS, MOMENTS, NULL, NUMBERS, TEXTS, becomes, split_types
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+_DAY = re.compile(r"\d{4}-\d{1,2}-\d{1,2}", re.ASCII)
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d( \d\d:\d\d:\d\d([.]\d+)?)?", re.ASCII)
+_PLAIN_NUMBER = re.compile(r"[+-]?\d{1,18}([.]\d{1,18})?", re.ASCII)
+
+
+def is_plain(text: str, kind: str) -> bool:
+    """Whether a text has the form of a type, so that nothing has to be asked when it is converted."""
+    if kind in (*MOMENTS, "TIMESTAMP_NS"):
+        return bool((_DAY if kind == "DATE" else _MOMENT).fullmatch(text))
+    return kind in ("FLOAT", "DOUBLE", "DECIMAL") and bool(_PLAIN_NUMBER.fullmatch(text))
+
+
+_SIZES = {"VARCHAR": [(1, 65535)], "CHAR": [(1, 255)], "DECIMAL": [(1, 38), (0, 18)]}
+
+
+def misfit_of_sizes(name: str, sizes: Sequence[int]) -> str:
+    """Return what is wrong with the sizes of a type, nothing if they are right [doc "MaxCompute V2.0 data type edition"]."""
+    ranges = _SIZES.get(name, [])
+    if len(sizes) > len(ranges) or (ranges and name != "DECIMAL" and not sizes):
+        return f"{name} has {len(ranges)} sizes" if ranges else f"{name} has no size"
+    for size, (least, most) in zip(sizes, ranges, strict=False):
+        if not least <= size <= most:
+            return f"{name} has {' and '.join(f'{least} to {most}' for least, most in ranges)}, and no {size}"
+    return "the scale of a DECIMAL is no more than its precision" if len(sizes) > 1 and sizes[1] > sizes[0] else ""
 
 
 def type_name(kind: Any) -> str:
@@ -58,6 +85,20 @@ def common(kinds: Sequence[str | None]) -> str | None:
     for kind in branches[1:]:
         widest = wider(widest, kind)
     return widest
+
+
+def is_assignable(kind: str, column: str) -> bool:
+    """
+    Whether INSERT writes a type to a column of another: a BOOLEAN and a moment become no number, nor does one become them.
+
+    The table of conversions has fewer [doc "Data type conversion"], and the edition of types widens it; a text of NULL alone passes.
+    """
+    if kind in TEXTS or kind == column:
+        return True
+    families = ({"BOOLEAN"}, set(MOMENTS), set(NUMBERS))
+    return not any((kind in family) != (column in family) for family in families) or (
+        column in TEXTS and kind != "BOOLEAN"
+    )
 
 
 def is_union(first: str, second: str) -> bool:

@@ -82,6 +82,9 @@ no_cartesian = _at_a_place("ODPS-0130252:{} Cartesian product is not allowed - {
 illegal_cast = _anywhere("ODPS-0123091:Illegal type cast - {}")
 """A value that its type does not hold. The code is that of the list of errors; what follows is ours."""
 
+invalid_arguments = _anywhere("ODPS-0121095:Invalid arguments - {}")
+"""A value that a function or an operator does not take. The code is that of the list of errors; what follows is ours."""
+
 null_in_column = _anywhere("ODPS-0121095:Invalid arguments - column {} is NOT NULL, and a row has NULL for it")
 """NULL for a column that takes none [doc "CREATE TABLE"]. Code and text are a guess."""
 

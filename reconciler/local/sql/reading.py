@@ -188,10 +188,22 @@ def parse_statement(text: str, functions: Collection[str]) -> Any:
             position_of(text, token_list[0].start), "this is no SELECT, and the local service runs nothing else"
         )
     _require_content(tree)
+    for group in tree.find_all(exp.Group):
+        _gather_sets(group)
     for part in list(tree.find_all(exp.Extract)):
         # EXTRACT(YEAR FROM x) is YEAR(x), of a text too [doc "EXTRACT"].
         part.replace(exp.Anonymous(this=part.name, expressions=[part.expression]))
     return tree
+
+
+def _gather_sets(group: Any) -> None:
+    """``GROUP BY a, b GROUPING SETS ((a), ())`` is GROUP BY of the sets [doc "GROUPING SETS", in older versions of the page]."""
+    for clause in ("rollup", "cube"):
+        if group.args.get(clause) and not all(part.expressions for part in group.args[clause]):
+            raise parse_failure(None, f"invalid token 'WITH': columns stand behind the word, {clause.upper()} (…)")
+    if group.expressions and (sets := group.args.get("grouping_sets")):
+        group.set("expressions", sets)
+        group.set("grouping_sets", None)
 
 
 BUILT_IN = "::"

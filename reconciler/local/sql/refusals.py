@@ -37,6 +37,8 @@ FOREIGN: dict[type[Any], str] = {
     exp.BitwiseLeftShift: "a shift is SHIFTLEFT(…)",
     exp.BitwiseRightShift: "a shift is SHIFTRIGHT(…)",
     exp.Fetch: "LIMIT says how many",
+    exp.Parameter: "values stand in the statement itself",
+    exp.Placeholder: "values stand in the statement itself",
 }
 """Syntax of other databases that the tree still shows [rule; the shifts and ARRAY inferred from the functions' pages]."""
 

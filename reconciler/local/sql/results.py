@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reconciler.local.sql.problems import illegal_cast, internal_failure
-from reconciler.local.sql.value_types import render_csv, render_table, values_from_arrow
+from reconciler.local.sql.value_types import render_csv, render_table, require_days, values_from_arrow
 from reconciler.local.tunnel.column_types import parse_type, wire_type
 
 if TYPE_CHECKING:
@@ -113,6 +113,9 @@ def _fit(column: Any, field: Any, declared: tuple[str, str]) -> Any:
     """Return a column in the type that the result has for it."""
     import pyarrow as pa
 
+    require_days(column)
+    if pa.types.is_interval(column.type) or pa.types.is_duration(column.type):
+        raise internal_failure(f"missing here: a result of the type INTERVAL, column {declared[0]}")
     if column.type == field.type:
         return column
     try:

@@ -34,6 +34,8 @@ class SessionRules:
     """`odps.sql.hive.compatible`."""
     reads_moments: bool = False
     """`odps.sql.executionengine.enable.string.to.date.full.format`: CAST makes a DATE of a text with a time too [doc "CAST"]."""
+    last_key_wins: bool = True
+    """`odps.sql.map.key.dedup.policy`: `last_win`, or `exception` [doc "MAP"]."""
     offset: int = 28800
     """Of `odps.sql.timezone`, in seconds, as it is today."""
 
@@ -55,5 +57,6 @@ class SessionRules:
             has_decimal_2=is_set("odps.sql.decimal.odps2", data_types == "2.0"),
             is_hive=is_set("odps.sql.hive.compatible", False),
             reads_moments=is_set("odps.sql.executionengine.enable.string.to.date.full.format", False),
+            last_key_wins=settings.get("odps.sql.map.key.dedup.policy", "").strip().lower() != "exception",
             offset=int(offset.total_seconds()) if offset else 0,
         )

@@ -24,7 +24,9 @@ from reconciler.local.sql.analysis import Analysis
 from reconciler.local.sql.built_ins import table
 from reconciler.local.sql.built_ins.groups import COUNTED_BY_ROWS
 from reconciler.local.sql.built_ins.makers import call
+from reconciler.local.sql.built_ins.signatures import MOMENTS, TEXTS
 from reconciler.local.sql.embedding import name_tables
+from reconciler.local.sql.expression_types import is_plain
 from reconciler.local.sql.problems import SqlFailed, SqlPosition, semantic_failure
 from reconciler.local.sql.reading import parse_statement
 from reconciler.local.sql.refusals import Locator
@@ -88,8 +90,9 @@ class Statement:
         """
         analysis = Analysis(self.locator, rules, tables, functions, inputs or {})
         analysis.run(self.tree)
-        for node, kind in analysis.texts:
-            self._convert_text(node, kind)
+        for conversion in analysis.conversions:
+            analysis.cast[id(self._convert(*conversion[:2]))] = conversion[2]
+        self._say_operators()
         self._drop_hints()
         self._frame_windows(rules)
         for kind in self.tree.find_all(exp.DataType):
@@ -148,14 +151,38 @@ class Statement:
             if literal.is_number and not is_bigint and not isinstance(literal.parent, exp.Cast):
                 literal.replace(exp.Cast(this=literal.copy(), to=exp.DataType.build("double")))
 
-    def _convert_text(self, node: Any, kind: str) -> None:
-        """Convert a text as CAST does, where DuckDB would by rules of its own."""
+    def _convert(self, node: Any, kind: str) -> Any:
+        """Convert a value as CAST does, where DuckDB would by rules of its own, and return the conversion."""
         conversion = exp.TryCast(to=exp.DataType.build("text" if kind == "STRING" else kind.lower()))
         node.replace(conversion)
         conversion.set("this", node)
+        return conversion
+
+    def _say_operators(self) -> None:
+        """
+        Say DIV and LIKE so that they mean the same.
+
+        DIV gives a whole number, and NULL of 0. A backslash before ``%`` or ``_`` takes their meaning away [doc "LIKE"]; that another one
+        is a character like any is what Hive does.
+        """
+        for node in list(self.tree.find_all(exp.IntDiv)):
+            node.set("expression", exp.Nullif(this=node.expression, expression=exp.Literal.number(0)))
+            if not node.meta["whole"]:
+                quotient = exp.Div(this=node.this, expression=node.expression, typed=False, safe=True)
+                node.replace(exp.cast(call("trunc", [quotient]), "bigint", dialect="duckdb"))
+        for node in list(self.tree.find_all(exp.Like)):
+            pattern = node.expression
+            if not (isinstance(pattern, exp.Literal) and "\\" not in pattern.name):
+                for pair in ("\\", "\\\\"), ("\\\\%", "\\%"), ("\\\\_", "\\_"):
+                    pattern = call("replace", [pattern, *map(exp.Literal.string, pair)])
+                node.set("expression", pattern)
+                if not isinstance(node.parent, exp.Escape):
+                    node.replace(exp.Escape(this=node.copy(), expression=exp.Literal.string("\\")))
 
     def _cast(self, value: Any, to: Any, kind: str | None, *, reads_moments: bool) -> Any:
         # A conversion that fails is an error, and no NULL: the service gives either, by a setting of the project.
+        if isinstance(value, exp.Literal) and value.is_string and is_plain(value.name, to.this.name):
+            return exp.Cast(this=value, to=to)
         if to.this in exp.DataType.INTEGER_TYPES and not (isinstance(value, exp.Literal) and value.is_int):
             value = call("mc_cast_integer", [value])
         elif to.this in (*exp.DataType.FLOAT_TYPES, exp.DataType.Type.DECIMAL) and not (
@@ -164,8 +191,10 @@ class Statement:
             value = call("mc_cast_number", [value])
         elif to.this == exp.DataType.Type.BOOLEAN:
             value = call("mc_cast_boolean", [value])
-        elif to.this == exp.DataType.Type.DATE and kind == "STRING" and not reads_moments:
+        elif to.this == exp.DataType.Type.DATE and kind in TEXTS and not reads_moments:
             value = call("mc_cast_day", [value])
+        elif to.this.name in (*MOMENTS, "TIMESTAMP_NS") and kind in TEXTS:
+            value = call("mc_cast_moment", [value])
         elif to.this == exp.DataType.Type.TEXT and kind == "DECIMAL":
             value = call("mc_cast_text", [value])
         return exp.Cast(this=value, to=to)

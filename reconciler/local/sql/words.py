@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reconciler.local.sql.catalog import TableColumn
+from reconciler.local.sql.expression_types import misfit_of_sizes
 from reconciler.local.sql.problems import parse_failure, position_of, semantic_failure
 from reconciler.local.sql.reading import read_tokens
 from reconciler.local.sql.value_types import duckdb_type
@@ -205,9 +206,10 @@ class Words:
             return f"struct<{','.join(fields)}>"
         if name not in _SIMPLE_TYPES:
             raise parse_failure(position, f"invalid token '{name}': there is no type of that name")
-        if self.before("("):
-            return f"{name}({','.join(str(size) for size in self.several(self.number))})"
-        return name
+        sizes = self.several(self.number) if self.before("(") else []
+        if misfit := misfit_of_sizes(name.upper(), sizes):
+            raise semantic_failure(position, misfit)
+        return f"{name}({','.join(map(str, sizes))})" if sizes else name
 
     def _field(self) -> str:
         name = self.identifier().lower()

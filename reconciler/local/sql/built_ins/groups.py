@@ -27,6 +27,8 @@ count      | BIGINT(ANY...)         | @count
 count_if   | BIGINT(BOOLEAN)        | @count_if
 covar_pop  | DOUBLE(DOUBLE, DOUBLE) | @covar_pop
 covar_samp | DOUBLE(DOUBLE, DOUBLE) | @covar_samp
+grouping   | BIGINT(ANY)            | @grouping
+grouping_id | BIGINT(ANY, ANY...)   | @grouping
 max        | N(N)                   | @max
 max        | STRING(STRING)         | @max
 max        | M(M)                   | @max

@@ -242,7 +242,7 @@ def _map(node: BuiltInCall) -> Any:
     keys, values = node.arguments[::2], node.arguments[1::2]
     if len(keys) != len(values):
         raise node.refusal("a value stands behind each key")
-    return call("map", [call("list_value", keys), call("list_value", values)])
+    return call("mc_make_map", [call("list_zip", [call("list_value", keys), call("list_value", values)])])
 
 
 def _named_struct(node: BuiltInCall) -> Any:

@@ -47,8 +47,8 @@ filter     | ARRAY<T>(ARRAY<T>, ANY) | @list_filter
 map        | MAP<ANY,ANY>(ANY...)   | !map
 map_concat | MAP<K,V>(MAP<K,V>, MAP<K,V>...) | @map_concat
 map_entries | ANY(MAP<K,V>)         | @map_entries
-map_from_arrays | MAP<K,V>(ARRAY<K>, ARRAY<V>) | @map
-map_from_entries | ANY(ANY)         | @map_from_entries
+map_from_arrays | MAP<K,V>(ARRAY<K>, ARRAY<V>) | CASE WHEN a IS NOT NULL AND b IS NOT NULL THEN mc_make_map(list_zip(a, b)) END
+map_from_entries | ANY(ANY)         | mc_make_map(a)
 map_keys   | ARRAY<K>(MAP<K,V>)     | @map_keys
 map_values | ARRAY<V>(MAP<K,V>)     | @map_values
 named_struct | ANY(ANY...)          | !named_struct

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from reconciler.local.sql.problems import SqlPosition
+    from reconciler.local.sql.rules import SessionRules
 
 PREFIX = "mc_"
 """What the names of macros begin with in DuckDB, which has functions of many of the same names."""
@@ -32,6 +33,9 @@ _REFUSING = (
     f"WHEN typeof(v) = 'VARCHAR' AND NOT regexp_full_match(CAST(v AS VARCHAR), '{_NUMBER_TEXT}') "
     "THEN error('Could not convert string ''' || CAST(v AS VARCHAR) || ''' to {}') "
 )
+_LAST_OF_KEYS = """list_filter(a, lambda entry, i:
+    NOT list_has_any(map_keys(map_from_entries([entry])),
+        flatten(list_transform(a[i + 1:], lambda later: map_keys(map_from_entries([later]))))))"""
 _CONVERSIONS = {
     # An integer of what is none loses its fraction ("decimal portion is truncated, not rounded"); of text, too.
     "mc_cast_integer": _REFUSING.format("BIGINT")
@@ -45,10 +49,19 @@ _CONVERSIONS = {
     "mc_cast_boolean": """list_transform([a], lambda v: CASE
         WHEN typeof(v) = 'VARCHAR' THEN CAST(v AS VARCHAR) <> '' ELSE TRY_CAST(v AS BOOLEAN) END)[1]""",
     # A text with a time is no DATE, unless odps.sql.executionengine.enable.string.to.date.full.format says so [doc "CAST"].
-    "mc_cast_day": "CASE WHEN NOT regexp_full_match(a, '[0-9-]+ [0-9:.]+') THEN a END",
+    # DuckDB takes 'epoch', 'infinity', years before Christ and zones too.
+    "mc_cast_day": """CASE WHEN regexp_full_match(a, '[0-9-]+ [0-9:.]+') THEN NULL
+        WHEN regexp_full_match(a, '[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}') OR a IS NULL THEN a
+        ELSE error('Could not convert string ''' || a || ''' to DATE') END""",
+    # The form has its leading zeros [doc "Data type conversion"]; that a day alone is midnight is a guess.
+    "mc_cast_moment": """CASE WHEN a IS NULL
+        OR regexp_full_match(a, '[0-9]{4}-[0-9]{2}-[0-9]{2}( [0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?)?') THEN a
+        ELSE error('Could not convert string ''' || a || ''' to a time, which is yyyy-mm-dd hh:mi:ss') END""",
     # NULL is left out of a struct [doc "TO_JSON"].
     "mc_cast_json": "CAST(CASE WHEN starts_with(CAST(to_json(a) AS VARCHAR), '{') "
     "THEN json_merge_patch('{}', to_json(a)) ELSE to_json(a) END AS VARCHAR)",
+    # The last of several keys wins [doc "MAP"]; DuckDB takes none twice, which is what the other policy asks for.
+    "mc_make_map": "map_from_entries({entries})",
     # Zeros at the end are left out [doc "CAST", odps.sql.decimal.tostring.trimzero].
     "mc_cast_text": "regexp_replace(CAST(a AS VARCHAR), '[.]0*$|([.][0-9]*?)0+$', '\\1')",
 }
@@ -75,10 +88,12 @@ class BuiltIn:
         """Whether DuckDB has to be told of it."""
         return self.body[0] not in "@!"
 
-    def definition(self, offset: int) -> str:
-        """Return the statement that tells DuckDB the macro; `offset` is the zone's, in seconds."""
+    def definition(self, rules: SessionRules) -> str:
+        """Return the statement that tells DuckDB the macro."""
         parameters = ", ".join(_PARAMETERS[: len(self.signature.parameters)])
-        return f"CREATE MACRO {self.macro}({parameters}) AS {self.body.replace('{offset}', str(offset))}"
+        entries = _LAST_OF_KEYS if rules.last_key_wins else "a"
+        body = self.body.replace("{offset}", str(rules.offset)).replace("{entries}", entries)
+        return f"CREATE MACRO {self.macro}({parameters}) AS {body}"
 
 
 @cache
@@ -123,7 +138,7 @@ def choose(name: str, arguments: tuple[str | None, ...], *, is_edition_1: bool =
     return best
 
 
-def definitions(names: set[str], offset: int) -> list[str]:
+def definitions(names: set[str], rules: SessionRules) -> list[str]:
     """Return the statements that tell DuckDB these macros, and those that they call, each after what it calls."""
     statements: dict[str, str] = {}
 
@@ -132,7 +147,7 @@ def definitions(names: set[str], offset: int) -> list[str]:
         for callee in by_macro():
             if f"{callee}(" in row.body and callee not in statements and callee != name:
                 add(callee)
-        statements[name] = row.definition(offset)
+        statements[name] = row.definition(rules)
 
     for name in sorted(names):
         add(name)

@@ -16,10 +16,10 @@ import pyarrow.compute as pc
 from reconciler.local.sql.built_ins.signatures import INTEGERS
 from reconciler.local.sql.built_ins.table import NUMBER_MACROS
 from reconciler.local.sql.catalog import TableColumn
-from reconciler.local.sql.expression_types import read_type
+from reconciler.local.sql.expression_types import is_assignable, read_type
 from reconciler.local.sql.problems import SqlFailed, illegal_cast, null_in_column, semantic_failure
 from reconciler.local.sql.row_files import arrow_schema, quote_name, write_parquet
-from reconciler.local.sql.value_types import duckdb_type
+from reconciler.local.sql.value_types import duckdb_type, require_days
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -59,6 +59,8 @@ def write_batches(
 def _convert(batches: Iterable[Any], schema: pa.Schema) -> Iterator[Any]:
     """Yield batches with a schema's types: what DuckDB makes of a SUM is wider than a BIGINT."""
     for batch in batches:
+        for column in batch.columns:
+            require_days(column)
         try:
             columns = [column.cast(field.type) for column, field in zip(batch.columns, schema, strict=True)]
         except pa.ArrowException as error:
@@ -92,6 +94,10 @@ def insert_rows(session: SqlSession, run: QueryRun, target: InsertTarget, positi
         if len(columns) != len(sources):
             message = f"column count mismatch: table {target.name} takes {len(sources)} columns, and the query has"
             raise semantic_failure(position, f"{message} {len(columns)}")
+        for column, (_, kind) in zip(sources, columns, strict=True):
+            if not is_assignable(read_type(kind), read_type(column.type)):
+                message = f"a {kind.upper()} does not become {column.type.upper()} by itself, column {column.name}"
+                raise semantic_failure(position, message)
         places = {
             column.name: _convert_value(f"c{index}", kind, column.type)
             for index, (column, (_, kind)) in enumerate(zip(sources, columns, strict=True))
