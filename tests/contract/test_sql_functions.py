@@ -277,3 +277,23 @@ def test_a_stop_that_comes_before_the_query_has_begun_is_not_lost(tmp_path: Path
     sql = "SELECT /*+ MAPJOIN(y, z) */ COUNT(*) FROM t x JOIN t y ON x.a + y.a > 0 JOIN t z ON y.a + z.a > 0"
     with pytest.raises(Stopped):
         run_job(sql, {}, Stopping(), StatementLimits(100, 60, 500), tmp_path, control)
+
+
+def test_a_chain_of_operators_is_as_long_as_one_writes_it_and_what_is_nested_too_deep_is_told(tmp_path: Path) -> None:
+    asked = {
+        "SELECT " + "+".join(["1"] * 500): [(500,)],
+        "SELECT COUNT(*) FROM t WHERE " + " OR ".join(f"n = {number}" for number in range(500)): [(1,)],
+        "SELECT COUNT(*) FROM (SELECT 1 " + "UNION ALL SELECT 1 " * 250 + ") u": [(251,)],
+    }
+    for number, (sql, rows) in enumerate(asked.items()):
+        (tmp_path / str(number)).mkdir()
+        assert ask(sql, tmp_path / str(number)) == rows
+    nested = (
+        "SELECT " + "NOT " * 900 + "TRUE",
+        "SELECT " + "ABS(" * 150 + "1" + ")" * 150,
+        "SELECT " + "1+" * 3000 + "1",
+    )
+    for number, sql in enumerate(nested):
+        (tmp_path / f"nested {number}").mkdir()
+        with pytest.raises(SqlFailed, match=r"ODPS-0130161.*the statement is nested too deep"):
+            ask(sql, tmp_path / f"nested {number}")

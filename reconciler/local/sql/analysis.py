@@ -111,6 +111,8 @@ class Analysis:
         """What becomes another type by itself; a text that becomes no number is a STRING to DuckDB, too."""
         self.choices: dict[int, Choice] = {}
         """By the identity of the call's node."""
+        self._operators: dict[int, str | None] = {}
+        """The types of operators that were looked at before what they stand in, by the identity of their nodes."""
         self.cast: dict[int, str | None] = {}
         """What is converted, by the identity of CAST's node."""
 
@@ -137,7 +139,15 @@ class Analysis:
         return result
 
     def _union(self, query: Any, shared: Mapping[str, Columns | None], outer: Scope | None) -> Columns | None:
-        before, after = self._query(query.this, shared, outer), self._query(query.expression, shared, outer)
+        chain = [query]
+        while isinstance(chain[-1].this, exp.SetOperation) and not chain[-1].this.args.get("with_"):
+            chain.append(chain[-1].this)
+        columns = self._query(chain[-1].this, shared, outer)
+        for operation in reversed(chain):
+            columns = self._union_of(operation, columns, self._query(operation.expression, shared, outer))
+        return columns
+
+    def _union_of(self, query: Any, before: Columns | None, after: Columns | None) -> Columns | None:
         if before is None or after is None:
             return before
         if len(before) != len(after):
@@ -277,7 +287,21 @@ class Analysis:
         return [self._type(child, scope) for child in node.iter_expressions()]
 
     def _type(self, node: Any, scope: Scope) -> str | None:
-        """Return the type of an expression, None if it is not known."""
+        """
+        Return the type of an expression, None if it is not known.
+
+        A chain of operators grows to the left by a node for each: it is gone up from its far end, for none is too long.
+        """
+        if id(node) in self._operators:
+            return self._operators.pop(id(node))
+        chain = [node]
+        while isinstance(chain[-1], exp.Binary) and isinstance(chain[-1].this, exp.Binary):
+            chain.append(chain[-1].this)
+        for operator in reversed(chain[1:]):
+            self._operators[id(operator)] = self._type_of(operator, scope)
+        return self._type_of(node, scope)
+
+    def _type_of(self, node: Any, scope: Scope) -> str | None:
         typed = _TYPED.get(type(node))
         if typed is not None:
             return typed(self, node, scope)

@@ -62,6 +62,8 @@ def duckdb_failure(error: Exception, statement: Statement) -> SqlFailed:
         return unknown_function(statement.find_name(match[1]), match[1].lower())
     if match := _NO_MATCH.search(text):
         return _no_match(match[1], match[2], statement)
+    if "expression depth limit" in text:
+        return problems.parse_failure(None, problems.TOO_DEEP)
     match error:
         case duckdb.BinderException() if match := _NO_COLUMN.search(text):
             return semantic_failure(statement.find_name(match[1]), f"column {match[1]} cannot be resolved")

@@ -43,6 +43,8 @@ def run_job(
             raise Stopped
         project.catalog.commit()
         return outcome
+    except RecursionError:
+        raise parse_failure(None, problems.TOO_DEEP) from None
     except (Stopped, runner.Cancelled):
         if control.timed_out:
             raise problems.internal_failure(f"the statement took longer than {bounds.seconds:g} seconds") from None

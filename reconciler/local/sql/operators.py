@@ -52,7 +52,7 @@ def numbers(locator: Locator, node: Any, operands: Sequence[Operand]) -> tuple[l
 def predicate(locator: Locator, node: Any, operands: Sequence[Operand]) -> list[Conversion]:
     """Return what is converted for a comparison, a pattern or a connective; others take what they get."""
     if isinstance(node, COMPARISONS):
-        return _compared(locator, operands)
+        return _compare(locator, operands)
     if isinstance(node, PATTERNS):
         for index, (operand, kind) in enumerate(operands):
             if kind not in (None, NULL, *TEXTS):
@@ -71,7 +71,7 @@ def require_conditions(locator: Locator, operands: Iterable[Operand]) -> None:
             raise semantic_failure(locator.of(operand), f"expect a BOOLEAN expression, and this is {kind}")
 
 
-def _compared(locator: Locator, operands: Sequence[Operand]) -> list[Conversion]:
+def _compare(locator: Locator, operands: Sequence[Operand]) -> list[Conversion]:
     """A text beside a number becomes a DOUBLE, as the number does, and a DATETIME beside one; a BOOLEAN is compared with its like."""
     kinds = {kind for _, kind in operands if kind is not None} - {NULL}
     moments, numeric = kinds.intersection(MOMENTS), kinds.intersection(NUMBERS)

@@ -45,6 +45,9 @@ def _anywhere(text: str) -> Callable[[str], SqlFailed]:
 parse_failure = _at_a_place("ODPS-0130161:{} Parse exception - {}")
 """What is no SQL. Code and form as in recorded answers; what follows is ours, not the service's."""
 
+TOO_DEEP = "the statement is nested too deep"
+"""Deeper than the local service goes; how deep the service goes is not published."""
+
 semantic_failure = _at_a_place("ODPS-0130071:{} Semantic analysis exception - {}")
 """What is SQL and means nothing. Code and form as in recorded answers."""
 

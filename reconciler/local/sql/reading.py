@@ -19,7 +19,7 @@ from sqlglot.errors import ParseError, TokenError
 from reconciler.local.runner import RUNTIMES
 from reconciler.local.sql.built_ins import table
 from reconciler.local.sql.dialect import WITH_SYNTAX, parser_class, require_own_tokens
-from reconciler.local.sql.problems import SqlFailed, SqlPosition, parse_failure, position_of, semantic_failure
+from reconciler.local.sql.problems import TOO_DEEP, SqlFailed, SqlPosition, parse_failure, position_of, semantic_failure
 from reconciler.local.sql.table_functions import COLUMNS
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ def parse_statement(text: str, functions: Collection[str]) -> Any:
     except ParseError as error:
         raise _syntax_failure(error, text) from None
     except RecursionError:
-        raise parse_failure(None, "the statement is nested too deep") from None
+        raise parse_failure(None, TOO_DEEP) from None
     if isinstance(tree, exp.Values):
         tree = exp.select("*").from_(tree)
     if not isinstance(tree, exp.Query):

@@ -181,23 +181,8 @@ class Statement:
 
     def _cast(self, value: Any, to: Any, kind: str | None, *, reads_moments: bool) -> Any:
         # A conversion that fails is an error, and no NULL: the service gives either, by a setting of the project.
-        if isinstance(value, exp.Literal) and value.is_string and is_plain(value.name, to.this.name):
-            return exp.Cast(this=value, to=to)
-        if to.this in exp.DataType.INTEGER_TYPES and not (isinstance(value, exp.Literal) and value.is_int):
-            value = call("mc_cast_integer", [value])
-        elif to.this in (*exp.DataType.FLOAT_TYPES, exp.DataType.Type.DECIMAL) and not (
-            isinstance(value, exp.Literal) and value.is_number
-        ):
-            value = call("mc_cast_number", [value])
-        elif to.this == exp.DataType.Type.BOOLEAN:
-            value = call("mc_cast_boolean", [value])
-        elif to.this == exp.DataType.Type.DATE and kind in TEXTS and not reads_moments:
-            value = call("mc_cast_day", [value])
-        elif to.this.name in (*MOMENTS, "TIMESTAMP_NS") and kind in TEXTS:
-            value = call("mc_cast_moment", [value])
-        elif to.this == exp.DataType.Type.TEXT and kind == "DECIMAL":
-            value = call("mc_cast_text", [value])
-        return exp.Cast(this=value, to=to)
+        macro = "" if _is_of_type(value, to.this.name) else _conversion(to.this.name, kind, reads_moments=reads_moments)
+        return exp.Cast(this=call(macro, [value]) if macro else value, to=to)
 
     def position(self, node: Any) -> SqlPosition | None:
         """Return where a node stands, as far as sqlglot keeps it."""
@@ -431,3 +416,28 @@ class Statement:
 
 def is_distinct(call: Any) -> bool:
     return len(call.expressions) == 1 and isinstance(call.expressions[0], exp.Distinct)
+
+
+_CONVERSIONS = {
+    **dict.fromkeys((kind.name for kind in exp.DataType.INTEGER_TYPES), "mc_cast_integer"),
+    **dict.fromkeys((kind.name for kind in exp.DataType.FLOAT_TYPES), "mc_cast_number"),
+    "DECIMAL": "mc_cast_number",
+    "BOOLEAN": "mc_cast_boolean",
+}
+_OF_TEXTS = {**dict.fromkeys((*MOMENTS, "TIMESTAMP_NS"), "mc_cast_moment"), "DATE": "mc_cast_day"}
+
+
+def _conversion(name: str, kind: str | None, *, reads_moments: bool) -> str:
+    """Return the macro that comes before a CAST of a `kind` to a type, none where DuckDB's does the same."""
+    if kind in TEXTS and name in _OF_TEXTS:
+        return "" if name == "DATE" and reads_moments else _OF_TEXTS[name]
+    return "mc_cast_text" if (name, kind) == ("TEXT", "DECIMAL") else _CONVERSIONS.get(name, "")
+
+
+def _is_of_type(value: Any, name: str) -> bool:
+    """Whether what is written has the form of a type already."""
+    if not isinstance(value, exp.Literal) or name == "BOOLEAN":
+        return False
+    if value.is_string:
+        return is_plain(value.name, name)
+    return bool(value.is_int) or _CONVERSIONS.get(name) == "mc_cast_number"
