@@ -98,6 +98,41 @@ def test_a_table_takes_no_value_of_another_family_and_no_day_that_it_cannot_give
             ask(f"CREATE TABLE {named('bad')} (v {kind})")
 
 
+LIMITS = {
+    "CREATE TABLE `1st` (a BIGINT)": "a table's name has letters",
+    f"CREATE TABLE {'x' * 129} (a BIGINT)": "128 bytes at most",
+    "CREATE TABLE {} (`a b` BIGINT)": "a column's name has letters",
+    "CREATE TABLE {} AS SELECT 1 AS `a b`": "a column's name has letters",
+    f"CREATE TABLE {{}} ({', '.join(f'c{n} BIGINT' for n in range(1201))})": "1200 columns at most",
+    f"CREATE TABLE {{}} (a BIGINT) PARTITIONED BY ({', '.join(f'k{n} STRING' for n in range(7))})": "6 partition keys",
+    f"CREATE TABLE {{}} (a BIGINT COMMENT '{'x' * 1025}')": "1024 bytes at most",
+    "SELECT 1 " + "UNION ALL SELECT 1 " * 256: "ODPS-0130241:.*256 sides at most",
+    f"SELECT '{'x' * (2 << 20)}'": "2 MB at most",
+}
+"""What "SQL limitations" says, and how going past it is told."""
+
+
+@pytest.mark.parametrize("sql", LIMITS, ids=LIMITS.values())
+def test_what_is_larger_than_the_service_has_it_is_refused(sql: str, named: TableNames, ask: Ask) -> None:
+    with pytest.raises(errors.ODPSError, match=LIMITS[sql]):
+        ask(sql.replace("{}", named("t")))
+
+
+def test_a_view_has_no_first_rows_and_partitions_come_backwards_if_they_are_asked_for(
+    odps: Any, named: TableNames, ask: Ask
+) -> None:
+    table, view = named("t"), named("v")
+    ask(f"CREATE TABLE {table} (a BIGINT) PARTITIONED BY (day STRING)")
+    ask(f"ALTER TABLE {table} ADD PARTITION (day='1') PARTITION (day='2') PARTITION (day='3')")
+    listed = [str(partition) for partition in odps.get_table(table).iterate_partitions(reverse=True)]
+    assert listed == ["day='3'", "day='2'", "day='1'"]
+    ask(f"CREATE VIEW {view} AS SELECT 1L AS a")
+    with pytest.raises(errors.ODPSError, match="is a view"):
+        list(odps.get_table(view).head(1))
+    with pytest.raises(errors.ODPSError, match="missing here: ALTER TABLE … CHANGE"):
+        odps.get_table(table).rename_column("a", "b")
+
+
 def test_partitions_come_and_go_and_hold_their_rows(odps: Any, named: TableNames, ask: Ask) -> None:
     name = named("p")
     table = odps.create_table(name, ("a bigint", "day string, hour bigint"))

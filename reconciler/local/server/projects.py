@@ -103,6 +103,8 @@ def list_projects(service: LocalService, request: Request) -> Response:
 def get_project(service: LocalService, request: Request) -> Response:
     """``GET /projects/p``: owner and times are headers, the rest is the document (PyODPS)."""
     project = service.project(request)
+    if "policy" in request.query:
+        raise invalid("the local service knows no permissions, and no policy of a project")
     properties = _properties(service.settings, is_whole=request.query.get("properties") == "all")
     return xml_response(_project_xml(project, properties), _date_elements(project.owner, project.created))
 

@@ -199,15 +199,18 @@ def find_partition(table: WireTable, text: str) -> StoredPartition:
 
 
 def _list_partitions(service: LocalService, request: Request, table: WireTable) -> Response:
-    """``?partitions``: as the other lists; ``partition`` gives values of the first keys."""
+    """``?partitions``: as the other lists; ``partition`` gives values of the first keys, ``reverse`` has the last one first (PyODPS)."""
     if not table.definition.keys:
         raise HttpRefusal(400, "InvalidParameter", f"ODPS-0420061: Invalid parameter - {table.name} has no partitions")
     prefix = parse_partition(request.query.get("partition", ""), table.definition, whole=False)
 
+    is_reverse = "reverse" in request.query
+
     def source(after: str) -> Iterable[tuple[str, _ListedPartition]]:
-        for partition in table.partitions:
+        for partition in reversed(table.partitions) if is_reverse else table.partitions:
             key = "\0".join(partition.values)
-            if partition.values[: len(prefix)] == prefix and key > after:
+            is_behind = not after or (key < after if is_reverse else key > after)
+            if partition.values[: len(prefix)] == prefix and is_behind:
                 yield key, _ListedPartition(table, partition)
 
     return answer_list("Partitions", request, service.settings, source, _partition_entry)
@@ -261,6 +264,7 @@ def _first_rows(service: LocalService, request: Request, table: WireTable) -> Re
     from reconciler.local.sql.row_files import read_rows
     from reconciler.local.sql.value_types import render_csv
 
+    require_rows(table)
     columns = choose_columns(table.definition.all_columns, request.query.get("cols"))
     count = min(request.number("linenum") or MOST_PREVIEWED, MOST_PREVIEWED)
     values = None
@@ -271,6 +275,12 @@ def _first_rows(service: LocalService, request: Request, table: WireTable) -> Re
         rows = read_rows(batches, count)
     names, types = [column.name for column in columns], [column.type for column in columns]
     return Response(status=200, content=render_csv(names, types, rows).encode())
+
+
+def require_rows(table: WireTable) -> None:
+    """Refuse to read a view, which has no rows but those of its query."""
+    if table.definition.view:
+        raise HttpRefusal(400, "InvalidArgument", f"ODPS-0420411: Invalid argument - {table.name} is a view")
 
 
 def choose_columns(columns: Sequence[TableColumn], names: str | None) -> list[TableColumn]:

@@ -25,6 +25,7 @@ from reconciler.local.server.table_handlers import (
     open_catalog,
     parse_partition,
     read_table,
+    require_rows,
     schema_document,
     table_name,
 )
@@ -79,8 +80,7 @@ def get_table(service: LocalService, request: Request) -> Response:
 
 def _open_download(service: LocalService, request: Request) -> Response:
     table = find_table(service, request, table_name(service, request))
-    if table.definition.view:
-        raise HttpRefusal(400, "InvalidArgument", f"ODPS-0420411: Invalid argument - {table.name} is a view")
+    require_rows(table)
     partitions, values = table.partitions, None
     if table.definition.keys:
         partitions = [find_partition(table, _needed_partition(request))]
@@ -157,8 +157,7 @@ def preview(service: LocalService, request: Request) -> Response:
     from reconciler.local.tunnel.arrow_stream import encode_preview
 
     table = find_table(service, request, table_name(service, request))
-    if table.definition.view:
-        raise HttpRefusal(400, "InvalidArgument", f"ODPS-0420411: Invalid argument - {table.name} is a view")
+    require_rows(table)
     columns = choose_columns(table.definition.all_columns, request.query.get("columns"))
     values = find_partition(table, request.query["partition"]).values if request.query.get("partition") else None
     limit_text = request.query.get("limit", "-1")

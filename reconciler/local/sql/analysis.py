@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from reconciler.local.sql.rules import SessionRules
 
 _LARGEST_INT, _LARGEST = 2**31 - 1, 2**63 - 1
+_MOST_SIDES = 256
+"""Of a UNION [doc "SQL limitations"]."""
 
 Columns = dict[str, str | None]
 """Folded names and types."""
@@ -142,6 +144,8 @@ class Analysis:
         chain = [query]
         while isinstance(chain[-1].this, exp.SetOperation) and not chain[-1].this.args.get("with_"):
             chain.append(chain[-1].this)
+        if len(chain) >= _MOST_SIDES:
+            raise refusals.union_of_sides(self.locator, query, len(chain) + 1, _MOST_SIDES)
         columns = self._query(chain[-1].this, shared, outer)
         for operation in reversed(chain):
             columns = self._union_of(operation, columns, self._query(operation.expression, shared, outer))

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
     from reconciler.local.sql.control import Control, SqlProject, StatementLimits
 
+_MOST_TEXT = 2 << 20
+"""[doc "SQL limitations"]."""
+
 
 def run_job(
     text: str, settings: Mapping[str, str], project: SqlProject, bounds: StatementLimits, folder: Path, control: Control
@@ -34,6 +37,8 @@ def run_job(
     timer.daemon = True
     timer.start()
     try:
+        if len(text.encode()) > _MOST_TEXT:
+            raise parse_failure(None, f"a statement has {_MOST_TEXT >> 20} MB at most")
         own_settings, statements = split_script(text)
         all_settings = {name.lower(): value for name, value in settings.items()} | own_settings
         project = project.in_session(_read_names(all_settings))

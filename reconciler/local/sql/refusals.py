@@ -148,6 +148,11 @@ def union_of_counts(locator: Locator, query: Any, first: int, second: int) -> Sq
     return illegal_union(locator.of(query.expression), f"one side has {first} columns, the other {second}")
 
 
+def union_of_sides(locator: Locator, query: Any, count: int, most: int) -> SqlFailed:
+    """[doc "SQL limitations"]."""
+    return illegal_union(locator.of(query.expression), f"a UNION has {most} sides at most, and this one {count}")
+
+
 def full_scan(locator: Locator, node: Any, project: str) -> SqlFailed:
     """The text is that of [doc "SQL errors"]."""
     message = (

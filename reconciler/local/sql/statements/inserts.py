@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from reconciler.local.sql.problems import SqlPosition
     from reconciler.local.sql.session import SqlSession
 
+_MOST_INSERTS = 256
+"""[doc "SQL limitations"]; code and text are guesses, here and of the other limits."""
+
 
 def insert(words: Words, session: SqlSession, prefix: str = "") -> JobOutcome:
     """``INSERT INTO|OVERWRITE [TABLE] name [PARTITION (…)] [(column, …)] query``; `prefix` is what the query begins with."""
@@ -71,6 +74,10 @@ def insert_or_select(words: Words, session: SqlSession) -> JobOutcome:
     starts = words.starts("insert")
     if not starts:
         return show_rows(words, session)
+    if len(starts) > _MOST_INSERTS:
+        raise semantic_failure(
+            words.position(), f"a statement has {_MOST_INSERTS} INSERTs at most, and this {len(starts)}"
+        )
     text = words.text
     for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
         part = Words(blank(text[:start]) + text[start:end])

@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING
 
 from reconciler.local.sql.engine import JobOutcome
 from reconciler.local.sql.problems import partition_exists, semantic_failure, table_exists, unknown_partition
-from reconciler.local.sql.statements.targets import existing_table, partition_values, require_types
+from reconciler.local.sql.statements.targets import (
+    existing_table,
+    partition_values,
+    require_types,
+    require_within_limits,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +31,10 @@ def alter_table(words: Words, session: SqlSession) -> JobOutcome:
     name, definition = existing_table(words, session)
     action = next((run for begin, run in _ACTIONS.items() if words.take(*begin.split())), None)
     if action is None:
-        raise words.syntax_failure()
+        missing = next((begin for begin in _MISSING if words.before(*begin.split())), "")
+        raise words.syntax_failure(
+            f"missing here: ALTER TABLE … {missing.upper()}; --target asks a project" if missing else ""
+        )
     action(words, session, name, definition)
     words.finish()
     return JobOutcome()
@@ -69,14 +77,18 @@ def _add_columns(
         elif not tolerant:
             raise semantic_failure(position, f"column {column.name} already exists in table {name}")
     require_types(session, added, position)
-    session.catalog.alter(name, replace(definition, columns=(*definition.columns, *added)))
+    changed = replace(definition, columns=(*definition.columns, *added))
+    require_within_limits(name, changed, position)
+    session.catalog.alter(name, changed)
 
 
 def _drop(words: Words, session: SqlSession, name: TableName, definition: TableDefinition) -> None:
     tolerant = words.take("if", "exists")
     position = words.position()
     if not words.before("partition"):
-        raise words.syntax_failure("the local service drops partitions alone")
+        raise words.syntax_failure(
+            "missing here: ALTER TABLE … DROP of anything but partitions; --target asks a project"
+        )
     existing = session.catalog.partitions(name)
     for values in _named_partitions(words, definition):
         if values in existing:
@@ -86,14 +98,18 @@ def _drop(words: Words, session: SqlSession, name: TableName, definition: TableD
 
 
 def _rename(words: Words, session: SqlSession, name: TableName, definition: TableDefinition) -> None:
-    position, new_name = words.position(), words.identifier()
-    if session.catalog.definition(replace(name, name=new_name)) is not None:
-        raise table_exists(position, f"table {replace(name, name=new_name)}")
-    session.catalog.alter(name, definition, new_name)
+    position, new_name = words.position(), replace(name, name=words.identifier())
+    if session.catalog.definition(new_name) is not None:
+        raise table_exists(position, f"table {new_name}")
+    require_within_limits(new_name, definition, position)
+    session.catalog.alter(name, definition, new_name.name)
 
 
 def _set_comment(words: Words, session: SqlSession, name: TableName, definition: TableDefinition) -> None:
-    session.catalog.alter(name, replace(definition, comment=words.literal()))
+    position = words.position()
+    changed = replace(definition, comment=words.literal())
+    require_within_limits(name, changed, position)
+    session.catalog.alter(name, changed)
 
 
 def _set_lifecycle(words: Words, session: SqlSession, name: TableName, definition: TableDefinition) -> None:
@@ -114,3 +130,15 @@ _ACTIONS: dict[str, Callable[[Words, SqlSession, TableName, TableDefinition], No
     "set lifecycle": _set_lifecycle,
     "touch": _touch,
 }
+_MISSING = (
+    "change",
+    "changeowner",
+    "partition",
+    "merge",
+    "not clustered",
+    "clustered by",
+    "set tblproperties",
+    "enable",
+    "disable",
+)
+"""What the service does besides [doc "Table operations", "Partition operations", "Column operations"]."""

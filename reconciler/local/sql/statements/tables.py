@@ -19,7 +19,13 @@ from reconciler.local.sql.problems import (
     unknown_partition,
     unknown_table,
 )
-from reconciler.local.sql.statements.targets import existing_table, partition_values, require_changeable, require_types
+from reconciler.local.sql.statements.targets import (
+    existing_table,
+    partition_values,
+    require_changeable,
+    require_types,
+    require_within_limits,
+)
 from reconciler.local.sql.statements.writing import write_query
 
 if TYPE_CHECKING:
@@ -63,6 +69,7 @@ def create_table(words: Words, session: SqlSession, *, replaces: bool = False) -
         require_changeable(name, session, position)
         session.catalog.drop(name)
     definition = _definition(clauses, session, position)
+    require_within_limits(name, definition, position)
     if not clauses.query:
         session.catalog.create(name, definition)
         return JobOutcome()

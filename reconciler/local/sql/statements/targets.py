@@ -51,6 +51,30 @@ def require_types(session: SqlSession, columns: Iterable[TableColumn], position:
             raise semantic_failure(position, DECIMAL_WITH_PLACES)
 
 
+_TABLE_NAME, _COLUMN_NAME = re.compile(r"[A-Za-z]\w{0,127}", re.ASCII), re.compile(r"[A-Za-z0-9_\u4e00-\u9fff]+")
+_MOST_NAME, _MOST_COMMENT, _MOST_COLUMNS, _MOST_KEYS = 128, 1024, 1200, 6
+
+
+def require_within_limits(name: TableName, definition: TableDefinition, position: SqlPosition | None) -> None:
+    """Refuse a table or view that is larger than the service has them [doc "SQL limitations"]; codes and texts are guesses."""
+    columns = definition.all_columns
+    why = ""
+    if not _TABLE_NAME.fullmatch(name.name):
+        why = f"a table's name has letters, digits and _, a letter first, and {_MOST_NAME} bytes at most: {name.name[:140]}"
+    elif len(definition.columns) > _MOST_COLUMNS:
+        why = f"a table has {_MOST_COLUMNS} columns at most, and {name} would have {len(definition.columns)}"
+    elif len(definition.keys) > _MOST_KEYS:
+        why = f"a table has {_MOST_KEYS} partition keys at most, and {name} would have {len(definition.keys)}"
+    elif any(len(comment.encode()) > _MOST_COMMENT for comment in (definition.comment, *(c.comment for c in columns))):
+        why = f"a comment has {_MOST_COMMENT} bytes at most"
+    else:
+        for column in columns:
+            if not _COLUMN_NAME.fullmatch(column.name) or len(column.name.encode()) > _MOST_NAME:
+                why = f"a column's name has letters, digits and _, and {_MOST_NAME} bytes at most: {column.name[:140]}"
+    if why:
+        raise semantic_failure(position, why)
+
+
 def partition_values(
     definition: TableDefinition, written: Mapping[str, str | None], position: SqlPosition
 ) -> PartitionValues:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from reconciler.local.sql.catalog import TableColumn, TableDefinition
 from reconciler.local.sql.engine import JobOutcome
 from reconciler.local.sql.problems import semantic_failure, table_exists, unknown_view
+from reconciler.local.sql.statements.targets import require_within_limits
 
 if TYPE_CHECKING:
     from reconciler.local.sql.session import SqlSession
@@ -39,6 +40,7 @@ def create_view(words: Words, session: SqlSession, *, replaces: bool = False) ->
     names = columns or [(column_name, "") for column_name, _ in types]
     described = (TableColumn(named, kind, note) for (named, note), (_, kind) in zip(names, types, strict=True))
     definition = TableDefinition(tuple(described), comment=comment, view=text.strip())
+    require_within_limits(name, definition, position)
     if existing is not None:
         session.catalog.alter(name, definition)
     else:
@@ -65,6 +67,7 @@ def rename_view(words: Words, session: SqlSession) -> JobOutcome:
         raise unknown_view(position, str(name))
     if session.catalog.definition(new_name) is not None:
         raise table_exists(new_position, f"table or view {new_name}")
+    require_within_limits(new_name, definition, new_position)
     session.catalog.alter(name, definition, new_name.name)
     return JobOutcome()
 

@@ -19,6 +19,7 @@ from reconciler.local.sql.catalog import TableColumn
 from reconciler.local.sql.expression_types import is_assignable, read_type
 from reconciler.local.sql.problems import SqlFailed, illegal_cast, null_in_column, semantic_failure
 from reconciler.local.sql.row_files import arrow_schema, quote_name, write_parquet
+from reconciler.local.sql.statements.targets import require_within_limits
 from reconciler.local.sql.value_types import duckdb_type, require_days
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def write_query(session: SqlSession, run: QueryRun, name: TableName, definition:
 
     def consume(columns: Columns, open_batches: Callable[[], Any]) -> tuple[TableDefinition, WrittenRows]:
         described = replace(definition, columns=tuple(TableColumn(column.lower(), kind) for column, kind in columns))
+        require_within_limits(name, described, None)
         schema = arrow_schema(described.columns)
         batches = _convert(open_batches(), schema)
         return described, session.catalog.write_rows((), lambda file: write_parquet(batches, schema, file))
