@@ -64,3 +64,29 @@ def test_modules_that_a_text_names_are_there() -> None:
     }
     assert len(named) > 1_000
     assert not sorted((path, name) for path, name in named if unknown(name))
+
+
+def stands_in(name: str, folder: Path) -> bool:
+    """Say whether a package has a name: as a module below it or beside it, or as what one of its own modules defines."""
+    *path, last = name.removesuffix(".py").replace("/", ".").split(".")
+    for base in (folder, *(parent for parent in folder.parents if parent.is_relative_to(PACKAGE))):
+        place = base.joinpath(*path)
+        modules = [place.with_suffix(".py")] if path else [*base.glob("*.py")]
+        defines = re.compile(rf"^(?:class|def) {last}\b", re.MULTILINE)
+        if (place / last).is_dir() or (place / f"{last}.py").exists():
+            return True
+        if any(module.exists() and defines.search(module.read_text(encoding="utf-8")) for module in modules):
+            return True
+    return False
+
+
+def test_each_room_says_where_to_begin_and_that_is_there() -> None:
+    beginnings: dict[str, list[str]] = {}
+    for page in sorted(PACKAGE.rglob("__init__.py")):
+        text = ast.get_docstring(ast.parse(page.read_text(encoding="utf-8"))) or ""
+        if match := re.search(r"Begin\s+with\s.*?(?=\n\n|\Z)", text, re.DOTALL):
+            names = re.findall(r"`+([A-Za-z_][\w./]*)`+", re.split(r"\.\s", match[0])[0])
+            beginnings[str(page.parent.relative_to(PACKAGE))] = [n for n in names if not stands_in(n, page.parent)]
+    rooms = {page.parent.name for page in PACKAGE.glob("*/__init__.py")}
+    assert rooms <= beginnings.keys()
+    assert {room: names for room, names in beginnings.items() if names} == {}
