@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from reconciler.core.record import Swap
     from reconciler.targets.credentials.session import Credentials, KeySource
+    from reconciler.targets.planned_files import FileBody
 
 ALGORITHM = "OSS4-HMAC-SHA256"
 _BLOCK = 64 << 10
@@ -85,7 +86,7 @@ class OssClient:
     _sessions: Sessions = field(init=False, default_factory=Sessions, repr=False)
     _date: str = field(init=False, default="")
 
-    def put(self, key: str, content: Any, size: int, *, only_create: bool = False, about: str = "") -> OssAnswer:
+    def put(self, key: str, content: bytes | FileBody, *, only_create: bool = False, about: str = "") -> OssAnswer:
         """Write an object; 409 where it is only to be created and is there."""
         headers = {
             "content-type": "application/octet-stream",
@@ -93,7 +94,7 @@ class OssClient:
             # A header holds ASCII alone.
             **({"x-oss-meta-about": quote(about, safe=" ,:;/.")} if about else {}),
         }
-        return self._send("PUT", key, headers=headers, content=content if size else b"")
+        return self._send("PUT", key, headers=headers, content=content)
 
     def get(self, key: str) -> bytes | None:
         """Return an object's content, or None."""
@@ -255,7 +256,7 @@ class OssEntries:
 
     def create(self, name: str, content: bytes, comment: str) -> bool:
         try:
-            self.client.put(self._key(name), content, len(content), only_create=True, about=comment)
+            self.client.put(self._key(name), content, only_create=True, about=comment)
         except ServiceError as error:
             if error.status == 409:
                 return False
@@ -263,7 +264,7 @@ class OssEntries:
         return True
 
     def replace(self, name: str, content: bytes, comment: str) -> None:
-        self.client.put(self._key(name), content, len(content), about=comment)
+        self.client.put(self._key(name), content, about=comment)
 
     def fetch(self, name: str) -> bytes | None:
         return self.client.get(self._key(name))

@@ -1,4 +1,9 @@
-"""Files that are sent: each is opened once, and seen to be the one that was planned."""
+"""
+Files that are sent: each is opened once, and seen to be the one that was planned.
+
+Between the plan and the upload a file may change. Its bytes are therefore hashed once more before the first of them is sent: a small file is
+sent from the memory it was hashed in, a large one from the open file that was hashed.
+"""
 
 from __future__ import annotations
 
@@ -7,31 +12,88 @@ import hashlib
 import os
 import stat
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, BinaryIO
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from reconciler.base.errors import PackageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from reconciler.base.errors import Position
+    from reconciler.core.state import Desired
 
 _BLOCK = 3 << 18
 """Bytes that are read at once: a multiple of three, so that blocks in base64 can be put one behind the other."""
 
+HELD_BYTES = 8 << 20
+"""Up to this a file is read into memory and sent from there."""
+
+
+@dataclass(frozen=True)
+class PlannedFile:
+    """Bytes to send, and the error for there being fewer of them than there were."""
+
+    sha256: str
+    size: int
+    read: Callable[[int, int], bytes]
+    """Return up to so many bytes from an offset; may be called from several threads."""
+
+    changed: Callable[[], PackageError]
+
+    def blocks(self, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """Yield a stretch in blocks, each but the last of a multiple of three: all of it, or an error instead of a service that waits for the rest."""
+        end = self.size if length is None else offset + length
+        while offset < end:
+            wanted, block = min(_BLOCK, end - offset), b""
+            # A short read in the middle would break an encoding.
+            while len(block) < wanted:
+                more = self.read(offset + len(block), wanted - len(block))
+                if not more:
+                    raise self.changed()
+                block += more
+            offset += wanted
+            yield block
+
+    def body(self, progress: Callable[[int], None], offset: int = 0, length: int | None = None) -> FileBody | bytes:
+        """Return what to hand to requests, which sends an empty iterable chunked instead of with a length of 0."""
+        length = self.size if length is None else length
+        return FileBody(self, offset, length, progress) if length else b""
+
+
+@dataclass(frozen=True)
+class FileBody:
+    """A stretch of a file as the body of a request: its length is known, its bytes are read as they are sent."""
+
+    file: PlannedFile
+    offset: int
+    length: int
+    progress: Callable[[int], None]
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __iter__(self) -> Iterator[bytes]:
+        for block in self.file.blocks(self.offset, self.length):
+            yield block
+            self.progress(len(block))
+
 
 @contextmanager
-def open_planned(path: Path, size: int, sha256: str, name: str, origin: Position) -> Iterator[BinaryIO]:
+def open_planned(contents: Mapping[str, Path], desired: Desired) -> Iterator[PlannedFile]:
     """
-    Open a file that is to be sent, and see that it is the one that was planned: E402 if not, and then nothing is sent.
+    Open the file of an object that is to be sent, and see that it is the one that was planned: E402 if not, and then nothing is sent.
 
     A symbolic link at its end was put there since, and is not followed.
     """
+    obj, mark = desired.object, desired.mark
+    assert mark is not None
+    assert mark.sha256 is not None
+    path, size = contents[mark.sha256], obj.kind.size(obj)
 
     def refuse_changed(how: str = "changed") -> PackageError:
-        message = f"the file of {name} {how} since the plan was made: {path}"
-        return PackageError("E402", message, hint="run the command again and look at the new plan", at=origin)
+        message = f"the file of {obj.key} {how} since the plan was made: {path}"
+        return PackageError("E402", message, hint="run the command again and look at the new plan", at=desired.origin)
 
     try:
         # A pipe is opened without waiting for its writer, and refused.
@@ -39,29 +101,23 @@ def open_planned(path: Path, size: int, sha256: str, name: str, origin: Position
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise refuse_changed("became a symbolic link") from error
-        message = f"the file of {name} cannot be read any more: {path}: {error.strerror}"
-        raise PackageError("E305", message, at=origin) from error
-    with os.fdopen(descriptor, "rb") as file:
+        message = f"the file of {obj.key} cannot be read any more: {path}: {error.strerror}"
+        raise PackageError("E305", message, at=desired.origin) from error
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_size != size:
             raise refuse_changed()
+        file = PlannedFile(
+            mark.sha256, size, lambda offset, length: os.pread(descriptor, length, offset), refuse_changed
+        )
+        if size <= HELD_BYTES:
+            held = b"".join(file.blocks())
+            file = replace(file, read=lambda offset, length: held[offset : offset + length])
         digest = hashlib.sha256()
-        for block in read_blocks(file, size):
+        for block in file.blocks():
             digest.update(block)
-        if digest.hexdigest() != sha256:
+        if digest.hexdigest() != file.sha256:
             raise refuse_changed()
         yield file
-
-
-def read_blocks(file: BinaryIO, size: int) -> Iterator[bytes]:
-    """Yield the bytes of a file in blocks, each but the last of a multiple of three."""
-    offset = 0
-    while offset < size and (block := os.pread(file.fileno(), min(_BLOCK, size - offset), offset)):
-        # A short read in the middle would break the encoding.
-        while len(block) % 3 and offset + len(block) < size:
-            more = os.pread(file.fileno(), min(_BLOCK, size - offset) - len(block), offset + len(block))
-            if not more:
-                break
-            block += more
-        offset += len(block)
-        yield block
+    finally:
+        os.close(descriptor)

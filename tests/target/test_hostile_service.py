@@ -22,8 +22,9 @@ from reconciler.core.diff import Action, Change
 from reconciler.core.kind import Key, Mark
 from reconciler.core.state import Desired, Live
 from reconciler.local import Server
+from reconciler.targets import planned_files
 from reconciler.targets.credentials.session import Credentials
-from reconciler.targets.maxcompute import client, jobs, read, write
+from reconciler.targets.maxcompute import client, jobs, read
 from reconciler.targets.maxcompute.client import Client
 from reconciler.targets.maxcompute.names import Reference
 from reconciler.targets.maxcompute.objects import Function, Resource, resource_key
@@ -338,7 +339,7 @@ def _pipe(file: Path) -> None:
 def test_a_file_that_is_not_the_planned_one_is_not_sent(
     harm: Callable[[Path], None], code: str, told: str, held: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(write, "_HELD_BYTES", 1 << 20 if held else 0)
+    monkeypatch.setattr(planned_files, "HELD_BYTES", 1 << 20 if held else 0)
     change, contents = uploading(tmp_path, b"1,2\n" * 100)
     [file] = contents.values()
     harm(file)

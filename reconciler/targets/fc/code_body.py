@@ -11,12 +11,12 @@ import base64
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO
-
-from reconciler.targets.planned_files import read_blocks
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    from reconciler.targets.planned_files import PlannedFile
 
 _PLACE = "\ue000code\ue000"
 """Stands in the JSON where the code goes. Of the private use area: the service takes no such text anywhere."""
@@ -28,51 +28,31 @@ class CodeBody:
 
     head: bytes
     tail: bytes
-    file: BinaryIO
-    size: int
-    """Bytes of the file."""
-
+    file: PlannedFile
     sha256: str
     """Of the body."""
 
     progress: Callable[[int], None]
 
     def __len__(self) -> int:
-        return len(self.head) + -(-self.size // 3) * 4 + len(self.tail)
+        return len(self.head) + -(-self.file.size // 3) * 4 + len(self.tail)
 
     def __iter__(self) -> Iterator[bytes]:
         yield self.head
-        for block in read_blocks(self.file, self.size):
+        for block in self.file.blocks():
             yield base64.b64encode(block)
             self.progress(len(block))
         yield self.tail
 
 
-@dataclass(frozen=True)
-class FileBody:
-    """A file as the body of a request: its length is known, its bytes are read as they are sent."""
-
-    file: BinaryIO
-    size: int
-    progress: Callable[[int], None]
-
-    def __len__(self) -> int:
-        return self.size
-
-    def __iter__(self) -> Iterator[bytes]:
-        for block in read_blocks(self.file, self.size):
-            yield block
-            self.progress(len(block))
-
-
 def code_body(
-    document: Mapping[str, Any], file: BinaryIO, size: int, checksum: str, progress: Callable[[int], None]
+    document: Mapping[str, Any], file: PlannedFile, checksum: str, progress: Callable[[int], None]
 ) -> CodeBody:
     """Return a request's JSON with the code of a file in it, and the checksum that the service holds it to."""
     text = json.dumps({**document, "code": {"zipFile": _PLACE, "checksum": checksum}}, ensure_ascii=False)
     head, tail = (part.encode() for part in text.split(_PLACE))
     digest = hashlib.sha256(head)
-    for block in read_blocks(file, size):
+    for block in file.blocks():
         digest.update(base64.b64encode(block))
     digest.update(tail)
-    return CodeBody(head, tail, file, size, digest.hexdigest(), progress)
+    return CodeBody(head, tail, file, digest.hexdigest(), progress)

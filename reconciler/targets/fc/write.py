@@ -24,7 +24,7 @@ from reconciler.core.state import Live
 from reconciler.engine.staleness import gone_stale
 from reconciler.targets.fc.canonical import digest_text, parse_text
 from reconciler.targets.fc.client import join_path
-from reconciler.targets.fc.code_body import FileBody, code_body
+from reconciler.targets.fc.code_body import code_body
 from reconciler.targets.fc.names import Note, inner_name, split_name, write_description
 from reconciler.targets.fc.objects import (
     FUNCTION,
@@ -171,12 +171,12 @@ class Writing:
         progress: Callable[[int], None],
     ) -> dict[str, Any]:
         assert isinstance(desired.object, FcFunction | FcLayer)
-        sha256, checksum, size = _content_of(desired)
-        with open_planned(contents[sha256], size, sha256, str(desired.object.key), desired.origin) as file:
-            if size <= BY_REQUEST or self._staging is None:
-                return self._client.send(method, action, path, code_body(document, file, size, checksum, progress))
-            bucket, key = self._staging.bucket, f"{self._staging.bucket.prefix}code/{sha256}.zip"
-            self._staging.put(key, FileBody(file, size, progress), size)
+        checksum = desired.object.checksum or ""
+        with open_planned(contents, desired) as file:
+            if file.size <= BY_REQUEST or self._staging is None:
+                return self._client.send(method, action, path, code_body(document, file, checksum, progress))
+            bucket, key = self._staging.bucket, f"{self._staging.bucket.prefix}code/{file.sha256}.zip"
+            self._staging.put(key, file.body(progress))
             location = {"ossBucketName": bucket.name, "ossObjectName": key, "checksum": checksum}
             answer = self._client.send(method, action, path, {**document, "code": location})
         # The service has a copy of its own. One that stays is overwritten by the next that is equal.
@@ -482,14 +482,6 @@ def _settings(function: FcFunction, fields: set[str] | None) -> dict[str, Any]:
 
 def _description(text: str, mark: Mark | None, name: str, note: Note | None = None) -> str:
     return write_description(text, mark, name, note) if mark else text
-
-
-def _content_of(desired: Desired) -> tuple[str, str, int]:
-    assert desired.mark is not None
-    assert desired.mark.sha256 is not None
-    obj = desired.object
-    assert isinstance(obj, FcFunction | FcLayer)
-    return desired.mark.sha256, obj.checksum or "", obj.size
 
 
 def _require_intact(key: Key, meant: FcFunction | FcLayer, stored: Live) -> None:

@@ -21,16 +21,17 @@ import msgspec
 from reconciler.base.errors import ServiceError
 from reconciler.base.files import create_file, replace_file
 from reconciler.base.inputs import SETTING, SHIPPED, open_input, read_input
+from reconciler.engine.staleness import gone_stale
 from reconciler.targets.flink.entries import folder_refuses
-from reconciler.targets.flink.objects import JobForm, RegisteredFunction, read_job, write_job
-from reconciler.targets.planned_files import read_blocks
+from reconciler.targets.flink.objects import JobForm, RegisteredFunction, file_key, read_job, write_job
+from reconciler.targets.planned_files import FileBody
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-    from typing import BinaryIO
 
-    from reconciler.targets.flink.objects import DeployedJob, SharedFile
+    from reconciler.targets.flink.objects import DeployedJob
+    from reconciler.targets.planned_files import PlannedFile
 
 _EPOCH = 1_000_000_000
 _SPAN = 1 << 28
@@ -154,22 +155,16 @@ class SharedFolder:
             raise folder_refuses(self.path(name), error) from error
         return digest.hexdigest()
 
-    def put_file(self, file: SharedFile, content: BinaryIO, progress: Callable[[int], None]) -> None:
-        """Write a file: it appears under its name whole; FileExistsError if it is there."""
-        goal = self.path(file.name)
-
-        def blocks() -> Iterator[bytes]:
-            for block in read_blocks(content, file.size):
-                yield block
-                progress(len(block))
-
+    def put_file(self, name: str, content: PlannedFile, progress: Callable[[int], None]) -> None:
+        """Write a file: it appears under its name whole; StalePlan if it is there."""
+        goal = self.path(name)
         try:
             goal.parent.mkdir(parents=True, exist_ok=True)
-            is_free = create_file(goal, blocks(), stamp=_stamp(file.name))
+            is_free = create_file(goal, FileBody(content, 0, content.size, progress), stamp=_stamp(name))
         except OSError as error:
             raise folder_refuses(goal, error) from error
         if not is_free:
-            raise FileExistsError(goal)
+            raise gone_stale(file_key(name), "was created by somebody else")
 
     def remove_file(self, name: str) -> None:
         path = self.path(name)

@@ -13,7 +13,6 @@ import msgspec
 
 from reconciler.base.errors import ServiceError
 from reconciler.core.diff import Action
-from reconciler.core.plan import writes_content
 from reconciler.engine.staleness import gone_stale
 from reconciler.targets.flink import life
 from reconciler.targets.flink.folder import JobRecord, form_of, job_of
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.core.diff import Change
-    from reconciler.core.state import Desired, Live
+    from reconciler.core.state import Live
     from reconciler.targets.flink.cluster import Cluster
     from reconciler.targets.flink.folder import SharedFolder
     from reconciler.targets.flink.read import DigestBook
@@ -57,31 +56,14 @@ class ClusterWriting:
         match change.desired.object:
             case SharedFile() as file:
                 if change.action is not Action.ADOPT:
-                    self._put_file(change, change.desired, file, contents, progress)
+                    with open_planned(contents, change.desired) as content:
+                        self._folder.put_file(file.name, content, progress)
+                    self._book.note(file.name, file.size, content.sha256)
             case RegisteredFunction() as function:
                 self._folder.put_function(function)
             case DeployedJob() as job:
                 self._put_job(change, job)
         return find_live(self._cluster, self._folder, self._book, change.key)
-
-    def _put_file(
-        self,
-        change: Change,
-        desired: Desired,
-        file: SharedFile,
-        contents: Mapping[str, Path],
-        progress: Callable[[int], None],
-    ) -> None:
-        assert desired.mark is not None
-        assert desired.mark.sha256 is not None
-        assert writes_content(change)
-        sha256 = desired.mark.sha256
-        with open_planned(contents[sha256], file.size, sha256, str(change.key), desired.origin) as content:
-            try:
-                self._folder.put_file(file, content, progress)
-            except FileExistsError as error:
-                raise gone_stale(change.key, "was created by somebody else") from error
-        self._book.note(file.name, file.size, sha256)
 
     def _remove(self, change: Change) -> None:
         match change.object:

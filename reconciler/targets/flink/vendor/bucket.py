@@ -10,23 +10,25 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, unquote
 
 import msgspec
 
 from reconciler.base.errors import ServiceError
 from reconciler.engine.ledger import epoch_of
+from reconciler.engine.staleness import gone_stale
 from reconciler.targets.flink.folder import form_of, job_of
-from reconciler.targets.flink.objects import JobForm, RegisteredFunction
+from reconciler.targets.flink.objects import JobForm, RegisteredFunction, file_key
 from reconciler.targets.oss import OssEntries
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from reconciler.targets.flink.objects import DeployedJob, SharedFile
+    from reconciler.targets.flink.objects import DeployedJob
     from reconciler.targets.oss import OssClient
+    from reconciler.targets.planned_files import PlannedFile
 
 _SCHEME = "oss://"
 _JSON_BYTES = 1 << 20
@@ -114,15 +116,14 @@ class StackBucket:
         key = self.layout.file_key(name)
         return next((size for each, size in self.client.entries(key) if each == key), None)
 
-    def put_file(self, file: SharedFile, content: Any, progress: Callable[[int], None]) -> None:
-        """Create a file; FileExistsError if it is there."""
+    def put_file(self, name: str, content: PlannedFile, progress: Callable[[int], None]) -> None:
+        """Create a file; StalePlan if it is there."""
         try:
-            self.client.put(self.layout.file_key(file.name), content, file.size, only_create=True)
+            self.client.put(self.layout.file_key(name), content.body(progress), only_create=True)
         except ServiceError as error:
             if error.status == 409:
-                raise FileExistsError(file.name) from error
+                raise gone_stale(file_key(name), "was created by somebody else") from error
             raise
-        progress(file.size)
 
     def digest(self, name: str) -> str:
         """Return the sha256 of a file's content, which is fetched for it."""
@@ -155,7 +156,7 @@ class StackBucket:
     def put_function(self, function: RegisteredFunction) -> None:
         """Write a registration, and then remove what it was before."""
         key = self._function_key(function)
-        self.client.put(key, b"", 0)
+        self.client.put(key, b"")
         folder = f"{self.layout.base}functions/{quote(function.key.folded, safe='')}/"
         for other in [other for other in self.client.keys(folder) if other != key]:
             self.client.delete(other)
@@ -183,13 +184,13 @@ class StackBucket:
 
     def put_definition(self, job: DeployedJob, digest: str) -> None:
         content = msgspec.json.encode(form_of(job))
-        self.client.put(self.layout.definition_key(job.name, digest), content, len(content))
+        self.client.put(self.layout.definition_key(job.name, digest), content)
         self.remember(job, digest)
 
     def put_program(self, job: str, digest: str, text: str) -> str:
         """Write the head of a program, and return its address."""
         content, key = text.encode(), self.layout.program_key(job, digest)
-        self.client.put(key, content, len(content))
+        self.client.put(key, content)
         return self.layout.uri(key)
 
     def remove_traces(self, job: str, *digests: str) -> None:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.core.diff import Change
-    from reconciler.core.state import Desired, Live
+    from reconciler.core.state import Live
     from reconciler.targets.flink.vendor.read import NamespaceReading
 
 _BETWEEN = 2.0
@@ -60,30 +60,14 @@ class NamespaceWriting:
         match change.desired.object:
             case SharedFile() as file:
                 if change.action is not Action.ADOPT:
-                    self._put_file(change, change.desired, file, contents, progress)
+                    with open_planned(contents, change.desired) as content:
+                        self.reading.bucket.put_file(file.name, content, progress)
+                    self.digests[file.name, file.size] = content.sha256
             case RegisteredFunction() as function:
                 self.reading.bucket.put_function(function)
             case DeployedJob() as job:
                 self._put_job(change, job)
         return self.reading.find(change.key, self.digests)
-
-    def _put_file(
-        self,
-        change: Change,
-        desired: Desired,
-        file: SharedFile,
-        contents: Mapping[str, Path],
-        progress: Callable[[int], None],
-    ) -> None:
-        assert desired.mark is not None
-        assert desired.mark.sha256 is not None
-        sha256 = desired.mark.sha256
-        with open_planned(contents[sha256], file.size, sha256, str(change.key), desired.origin) as content:
-            try:
-                self.reading.bucket.put_file(file, content, progress)
-            except FileExistsError as error:
-                raise gone_stale(change.key, "was created by somebody else") from error
-        self.digests[file.name, file.size] = sha256
 
     def _remove(self, change: Change) -> None:
         bucket, is_release = self.reading.bucket, change.action is Action.RELEASE
