@@ -216,9 +216,9 @@ class FunctionFailed(UdfsError):
     exit_code = 1
 
 
-def place_problem(problem: Problem, position: Position | None, source: str | None = None) -> Problem:
+def place_problem(problem: Problem, position: Position | None) -> Problem:
     """Return `problem` at a place, unless it has one."""
-    return problem if problem.at else replace(problem, at=position, source=source)
+    return problem if problem.at else replace(problem, at=position)
 
 
 def count(number: int, noun: str) -> str:

@@ -38,7 +38,7 @@ def export(options: Options, what: str, package: str, python: str | None, requir
     files = partial(collect, manifest, cache=user_cache(), env=os.environ, on_step=note)
     exported = exporting.export_package(manifest, package, python, as_requirements=requirements, collect=files)
     if options.as_json:
-        from reconciler.render.documents.locks import export_document
+        from reconciler.render.documents.locks import ExportDocument
 
-        return Result(export_document(exported))
+        return Result(ExportDocument.of(exported))
     return Result(exported.code)

@@ -192,11 +192,7 @@ class Shipment:
 class PackedLayer:
     """A layer of the manifest as it is for one runtime, in one archive."""
 
-    layer: str
-    runtime: Runtime
     content: Content
-    variables: Mapping[str, str] = field(default_factory=dict, hash=False)
-    """What a function had best set, so that libraries find their data: TESSDATA_PREFIX → /opt/share/…"""
 
 
 @dataclass(frozen=True)
@@ -218,7 +214,6 @@ class PackedEnvironment:
 class PackedCode:
     """Everything of a function that is not in its layers, in one archive."""
 
-    function: str
     runtime: Runtime
     content: Content
 

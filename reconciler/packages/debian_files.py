@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from reconciler.manifest.load import Loaded
     from reconciler.manifest.model import Package
     from reconciler.packages.debian.archive import Deb
-    from reconciler.packages.debian.layout import DebianLayer
+    from reconciler.packages.debian.layout import LayerFile
     from reconciler.packages.lock.file import Group, LockedDeb
     from reconciler.packages.pack.zips import Packed
     from reconciler.packages.wheels import Supply
@@ -40,7 +40,7 @@ VERSION = 1
 class DebianFiles:
     """What the Debian packages of a package bring, for one runtime."""
 
-    layer: DebianLayer
+    placed: tuple[LayerFile, ...]
     provided: frozenset[str]
     """SONAMEs that the base system has for them."""
 
@@ -50,7 +50,7 @@ class DebianFiles:
     def members(self) -> Iterator[Packed]:
         """Yield the files as members of an archive, each at its place."""
         archives: dict[Path, dict[str, Packed]] = {}
-        for placed in self.layer.files:
+        for placed in self.placed:
             source = placed.file.source
             if source not in archives:
                 archives[source] = {member.name: member for member in zip_entries(source)}
@@ -102,10 +102,10 @@ def _lay_out(package: Package, group: Group, debs: Sequence[Deb]) -> DebianFiles
         "exclude": [*package.exclude],
         "keep": [*package.keep],
     }
-    layer = make_layer(
+    placed = make_layer(
         debs, tree=package.layout == "tree", slim=package.slim, exclude=package.exclude, keep=package.keep
     )
-    return DebianFiles(layer, frozenset(group.provided), [VERSION, [deb.sha256 for deb in group.debs], options])
+    return DebianFiles(placed, frozenset(group.provided), [VERSION, [deb.sha256 for deb in group.debs], options])
 
 
 def script_problems(loaded: Loaded, supply: Supply) -> Iterator[Problem]:

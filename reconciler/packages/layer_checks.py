@@ -106,7 +106,7 @@ def _debian_misfits(loaded: Loaded, parts: Parts) -> Iterator[Problem]:
     """Yield why files of Debian packages do not load in a runtime, with the suite that does."""
     for (package, tag), debian in parts.debian.items():
         runtime = loaded.runtimes[tag]
-        natives = tuple(Native(file.path, file.elf) for file in debian.layer.files if file.elf is not None)
+        natives = tuple(Native(file.path, file.elf) for file in debian.placed if file.elf is not None)
         fitting = fitting_suite(runtime.glibc)
         key = "suite" if loaded.manifest.packages[package].suite else "debian"
         for finding in gate.misfits(FileFacts(natives=natives), runtime, has_programs=True):
@@ -158,7 +158,7 @@ def _tree_folders(folder: PackageFolder, runtime: Runtime, loaded: Loaded, parts
     for package in folder.packages:
         debian = parts.debian.get((package, runtime.tag))
         if debian is not None and loaded.manifest.packages[package].layout == "tree":
-            for file in debian.layer.files:
+            for file in debian.placed:
                 if file.elf is not None and is_on_path(file.path):
                     yield f"{folder.top}{file.path.rpartition('/')[0]}"
 
@@ -174,7 +174,7 @@ def _placed_natives(folder: PackageFolder, runtime: Runtime, loaded: Loaded, par
             for native in library.facts.natives:
                 yield PlacedNative(native, f"{folder.top}lib/{library.name}", package, library.content.sha256)
         debian = parts.debian.get((package, runtime.tag))
-        for file in debian.layer.files if debian is not None else ():
+        for file in debian.placed if debian is not None else ():
             if file.elf is not None:
                 native = Native(file.path, file.elf)
                 yield PlacedNative(native, f"{folder.top}{file.path}", file.package, file.file.sha256, is_debian=True)
@@ -187,7 +187,7 @@ def find_variables(folders: Iterable[PackageFolder], runtime: Runtime, parts: Pa
     """Return the variables by which libraries in these folders find their data, with their values."""
     variables: dict[str, str] = {}
     for folder, debian in _debian_of(folders, runtime, parts):
-        paths = [file.path for file in debian.layer.files]
+        paths = [file.path for file in debian.placed]
         has_old_proj = any(_OLD_PROJ.search(path) for path in paths)
         for variable, pattern in VARIABLE_PATHS:
             name = "PROJ_LIB" if variable == "PROJ_DATA" and has_old_proj else variable

@@ -18,7 +18,7 @@ from reconciler.packages.artifacts import Artifacts, Item, PackedCode, PackedLay
 from reconciler.packages.content import read_content
 from reconciler.packages.inspect import gate
 from reconciler.packages.judged import Judged, is_wrong, judge, problem_of
-from reconciler.packages.layer_checks import MODULE_FOLDER, PackageFolder, find_variables, judge_layers
+from reconciler.packages.layer_checks import MODULE_FOLDER, judge_layers
 from reconciler.packages.libraries import find_libraries
 from reconciler.packages.pack.archives import Shape, clash_error, combine, lay_out, pack_once
 from reconciler.packages.pack.folders import pack_files, pack_folder
@@ -177,9 +177,7 @@ def pack_layer(layer: str, runtime: Runtime, loaded: Loaded, parts: Parts, cache
     def members() -> Iterator[tuple[str, Sequence[Packed]]]:
         yield from _package_members(packages, runtime, loaded, parts, cache, MODULE_FOLDER)
 
-    content = _pack(f"{layer}.zip", recipe, members, cache)
-    folder = PackageFolder(loaded.manifest.service.layer_folder, MODULE_FOLDER, tuple(packages))
-    return PackedLayer(layer, runtime, content, find_variables([folder], runtime, parts))
+    return PackedLayer(_pack(f"{layer}.zip", recipe, members, cache))
 
 
 def pack_code(function: str, loaded: Loaded, parts: Parts, cache: Cache) -> PackedCode:
@@ -188,7 +186,7 @@ def pack_code(function: str, loaded: Loaded, parts: Parts, cache: Cache) -> Pack
     own = _pack_source(function, loaded, parts, cache)
     companions = [(name, read_content(path), False) for name, path in declared.companions.items()]
     if own is not None and not declared.packages and not companions:
-        return PackedCode(function, runtime, own)
+        return PackedCode(runtime, own)
     beside = [(name, content.sha256) for name, content, _ in companions]
     recipe = ["code", own.sha256 if own else "", beside, _recipe(declared.packages, runtime, loaded, parts)]
 
@@ -199,7 +197,7 @@ def pack_code(function: str, loaded: Loaded, parts: Parts, cache: Cache) -> Pack
             yield "udfs", tuple(zip_entries(pack_files(companions, cache).path))
         yield from _package_members(declared.packages, runtime, loaded, parts, cache, "")
 
-    return PackedCode(function, runtime, _pack(f"{function}.zip", recipe, members, cache))
+    return PackedCode(runtime, _pack(f"{function}.zip", recipe, members, cache))
 
 
 def _pack_source(function: str, loaded: Loaded, parts: Parts, cache: Cache) -> Content | None:

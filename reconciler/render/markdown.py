@@ -161,8 +161,8 @@ def _tolerations(tolerations: Sequence[Toleration]) -> list[str]:
     return ["\n".join(["Left as it is:", "", *_as_many(lines, MOST // 8, "object")])] if lines else []
 
 
-def history_markdown(entries: Sequence[Entry], now: datetime, room: int = MOST) -> str:
-    """Return the applies of a stack, the newest first, in so much `room`."""
+def history_markdown(entries: Sequence[Entry], now: datetime) -> str:
+    """Return the applies of a stack, the newest first."""
     if not entries:
         return "The ledger is empty: this stack was never applied here.\n"
     rows = [
@@ -177,11 +177,11 @@ def history_markdown(entries: Sequence[Entry], now: datetime, room: int = MOST) 
     ]
     head = [f"**Applies of stack {code_span(entries[0].stack)}**", ""]
     table = ["| epoch | started | outcome | what | who |", "|---|---|---|---|---|"]
-    return "\n".join([*head, *table, *_as_many(rows, room - _AROUND, "apply", "applies")]) + "\n"
+    return "\n".join([*head, *table, *_as_many(rows, MOST - _AROUND, "apply", "applies")]) + "\n"
 
 
-def run_markdown(entry: Entry, now: datetime, room: int = MOST) -> str:
-    """Return one apply: who, when, its tests, and what came of each step, those that failed first, in so much `room`."""
+def run_markdown(entry: Entry, now: datetime) -> str:
+    """Return one apply: who, when, its tests, and what came of each step, those that failed first."""
     facts = [f"- {label}: {sentence(words)}" for label, words in run_facts(entry)]
     tests = [
         f"- {'passed' if verdict.has_passed else '**not passed**'}: tests {sentence(words)}"
@@ -194,23 +194,23 @@ def run_markdown(entry: Entry, now: datetime, room: int = MOST) -> str:
             ((what.partition("|"), objects) for what, objects in groups), key=lambda row: row[0][0] == "done"
         )
     ]
-    table = ["| outcome | step | what |", "|---|---|---|", *_as_many(rows, room // 2, "step")] if rows else []
+    table = ["| outcome | step | what |", "|---|---|---|", *_as_many(rows, MOST // 2, "step")] if rows else []
     parts = [
         [f"**{sentence(run_title(entry))}: {standing(entry, now)}**"],
         facts,
-        _as_many(tests, room // 4, "test"),
+        _as_many(tests, MOST // 4, "test"),
         table,
         [f"{count(len(entry.objects), 'object')} managed when it was over."],
     ]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
 
 
-def problems_markdown(headline: str, problems: Sequence[Problem], room: int = MOST) -> str:
+def problems_markdown(headline: str, problems: Sequence[Problem]) -> str:
     """Return what is in the way of everything else."""
-    return _document([f"**{sentence(headline)}**"], problems, [], [], [], room)
+    return _document([f"**{sentence(headline)}**"], problems, [], [], [], MOST)
 
 
-def targets_markdown(parts: Sequence[tuple[str, str, str]], room: int = MOST) -> str:
+def targets_markdown(parts: Sequence[tuple[str, str, str]]) -> str:
     """
     Return the results of several targets: a table with a row each, then their documents.
 
@@ -219,16 +219,16 @@ def targets_markdown(parts: Sequence[tuple[str, str, str]], room: int = MOST) ->
     rows = (
         table_row(code_span(name), sentence(shorten(summary, _SUMMARY, placeholder=" …"))) for name, _, summary in parts
     )
-    fitting = _as_many(rows, room // 2, "target")
+    fitting = _as_many(rows, MOST // 2, "target")
     notes = [fitting.pop()] if len(fitting) and fitting[-1].startswith("**") else []
     summary = "\n\n".join(["\n".join(["| target | outcome |", "|---|---|", *fitting]), *notes])
     documents = (document.rstrip("\n") for _, document, _ in parts if document)
-    return "\n\n".join([summary, *_as_many(documents, room - len(summary), "target")]) + "\n"
+    return "\n\n".join([summary, *_as_many(documents, MOST - len(summary), "target")]) + "\n"
 
 
-def target_share(targets: int, room: int = MOST) -> int:
+def target_share(targets: int) -> int:
     """Return how many characters the document of each of several targets may have."""
-    return room // targets - (2 * _SUMMARY if targets > 1 else 0)
+    return MOST // targets - (2 * _SUMMARY if targets > 1 else 0)
 
 
 def add_sources(document: str, sources: Sequence[SourceChange], room: int = MOST) -> str:

@@ -139,7 +139,7 @@ class ProjectPages:
         problems = self.options.invocation.complete(survey.problems)
         sections = (
             *((problem_section(problems),) if problems else ()),
-            picture_section(_draw(survey, verdict), "There is nothing to draw."),
+            picture_section(_draw(survey, verdict)),
             *self._sizes(survey),
             *self._comparison(survey, verdict),
             *self._history(survey),

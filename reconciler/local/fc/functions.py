@@ -149,7 +149,7 @@ class FunctionCalls:
         Without ``fcVersion=v3`` the service lists functions of 2.0 as well (documented); there are none here.
         """
         query = request.query
-        tags = checked_tags(_read_json(query.get("tags"), "tags"), self.service.settings.most_tags)
+        tags = checked_tags(_read_tags(query.get("tags")), self.service.settings.most_tags)
         with self.service.store.reading() as rows:
             entries = self.service.list_functions_of(rows, query.get("nextToken", ""), query.get("prefix", ""))
             chosen = (entry for entry in entries if _fits(entry, query, tags))
@@ -244,8 +244,8 @@ def _fits(function: StoredDocument, query: Any, tags: dict[str, str]) -> bool:
     )
 
 
-def _read_json(text: str | None, name: str) -> Any:
+def _read_tags(text: str | None) -> Any:
     try:
         return json.loads(text) if text else []
     except (ValueError, RecursionError):
-        raise invalid_argument(f"{name} is not JSON") from None
+        raise invalid_argument("tags is not JSON") from None

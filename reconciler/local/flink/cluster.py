@@ -151,7 +151,6 @@ def start_cluster(
     env: Mapping[str, str],
     *,
     port: int = 0,
-    sizes: MemorySizes | None = None,
     workers: int = 1,
 ) -> FlinkCluster:
     """
@@ -159,7 +158,7 @@ def start_cluster(
 
     `workers` is how many TaskManagers it has.
     """
-    sizes, store = sizes or MemorySizes(), store.absolute()
+    sizes, store = MemorySizes(), store.absolute()
     end_leftovers(store)
     # It may be there without a process, where somebody else ended those.
     (store / _LEFT).unlink(missing_ok=True)

@@ -68,7 +68,7 @@ class MemorySizes:
         return self.framework_off_heap + self.network
 
 
-def configuration_text(store: Path, rest_port: int, rpc_port: int, sizes: MemorySizes, slots: int = 4) -> str:
+def configuration_text(store: Path, rest_port: int, rpc_port: int, sizes: MemorySizes) -> str:
     """Return the ``config.yaml`` of both processes: everything on loopback, everything that is written below `store`."""
     values: dict[str, object] = {
         **dict.fromkeys(
@@ -79,8 +79,8 @@ def configuration_text(store: Path, rest_port: int, rpc_port: int, sizes: Memory
         "rest.port": rest_port,
         "rest.bind-port": str(rest_port),
         "jobmanager.memory.heap.size": f"{sizes.job_manager_heap}m",
-        "taskmanager.numberOfTaskSlots": slots,
-        "taskmanager.cpu.cores": float(slots),
+        "taskmanager.numberOfTaskSlots": 4,
+        "taskmanager.cpu.cores": 4.0,
         "taskmanager.memory.framework.heap.size": f"{sizes.framework_heap}m",
         "taskmanager.memory.framework.off-heap.size": f"{sizes.framework_off_heap}m",
         "taskmanager.memory.task.heap.size": f"{sizes.task_heap}m",

@@ -38,12 +38,6 @@ class FlinkDistribution:
     java: Path
 
     @property
-    def minor(self) -> tuple[int, int]:
-        """The first two numbers of the version."""
-        major, minor, _ = self.version.split(".")
-        return int(major), int(minor)
-
-    @property
     def class_path(self) -> tuple[Path, ...]:
         """
         The jars of both processes, `flink-python` among them.

@@ -35,8 +35,6 @@ class HttpRequest:
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes
-    source_address: str = "127.0.0.1"
-    protocol: str = "HTTP/1.1"
 
 
 @dataclass(frozen=True)
@@ -68,8 +66,8 @@ def make_event(request: HttpRequest, *, account: str, domain: str, request_id: s
             "http": {
                 "method": request.method,
                 "path": unquote(request.path),
-                "protocol": request.protocol,
-                "sourceIp": request.source_address,
+                "protocol": "HTTP/1.1",
+                "sourceIp": "127.0.0.1",
                 "userAgent": next((text for name, text in request.headers.items() if name.lower() == "user-agent"), ""),
             },
             "requestId": request_id,

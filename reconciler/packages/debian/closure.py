@@ -111,18 +111,14 @@ def _names_of(stanza: Stanza) -> list[str]:
     return [stanza.name, *{relation.name for relation in stanza.provides} - {stanza.name}]
 
 
-def find_base(index: PackageIndex, more: Iterable[str] = ()) -> frozenset[str]:
-    """
-    Return the packages that a runtime's system certainly has: what Debian calls essential, and what that needs.
-
-    `more` are names that the manifest adds; what the suite does not have of them is no harm.
-    """
+def find_base(index: PackageIndex) -> frozenset[str]:
+    """Return the packages that a runtime's system certainly has: what Debian calls essential, and what that needs."""
     choice = _Choice(index, recommends=False)
     first = (stanza for name in _MERGED if (stanza := index.stanza(name)))
     for stanza in (*first, *index.essentials()):
         if stanza.name not in choice.chosen and choice.take(stanza, None):
             choice.complete(stanza)
-    return frozenset(choice.chosen) | {name for name in more if index.stanza(name)}
+    return frozenset(choice.chosen)
 
 
 def find_closure(

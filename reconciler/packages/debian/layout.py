@@ -18,7 +18,7 @@ from reconciler.base.errors import PackageError
 from reconciler.base.patterns import matcher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from reconciler.packages.debian.archive import Deb, DebFile
     from reconciler.packages.inspect.elf import Elf
@@ -80,18 +80,6 @@ class LayerFile:
         return self.file.elf
 
 
-@dataclass(frozen=True)
-class DebianLayer:
-    """All files of a layer, and what is to be told about it."""
-
-    files: tuple[LayerFile, ...]
-    undone: Mapping[str, tuple[str, ...]]
-    """Package → what its scripts would have done."""
-
-    omitted: tuple[tuple[str, str], ...]
-    """Links that lead nowhere in these packages: path and target."""
-
-
 def make_layer(
     debs: Sequence[Deb],
     *,
@@ -99,7 +87,7 @@ def make_layer(
     slim: bool = False,
     exclude: Sequence[str] = (),
     keep: Sequence[str] = (),
-) -> DebianLayer:
+) -> tuple[LayerFile, ...]:
     """
     Return the files of a layer. `exclude` and `keep` are patterns as in .gitignore over Debian's paths; what is kept is stronger.
 
@@ -122,9 +110,7 @@ def make_layer(
     if clashes:
         hint = "leave one out by `exclude:`, or keep Debian's paths by `layout: tree`"
         raise PackageError("E456", "two files of Debian packages have one place", hint=hint, detail=tuple(clashes[:20]))
-    files = tuple(placed[path] for path in sorted(placed))
-    undone = {deb.name: deb.undone for deb in debs if deb.undone}
-    return DebianLayer(files, undone, tuple(system.omitted))
+    return tuple(placed[path] for path in sorted(placed))
 
 
 def _left_out(*, slim: bool, exclude: Sequence[str]) -> Callable[[str], bool]:
@@ -187,7 +173,6 @@ class _System:
         self._files: dict[str, tuple[str, DebFile]] = {}
         self._links: dict[str, tuple[str, str]] = {}
         self._below: defaultdict[str, list[str]] = defaultdict(list)
-        self.omitted: list[tuple[str, str]] = []
         for deb in debs:
             self._files |= {file.path: (deb.name, file) for file in deb.files}
             self._links |= {path: (deb.name, target) for path, target in deb.links}
@@ -211,8 +196,6 @@ class _System:
             elif final in self._below:
                 for inner in self._below[final]:
                     yield path + inner.removeprefix(final), package, self._files[inner][1]
-            else:
-                self.omitted.append((path, target))
 
     def _follow(self, path: str) -> str:
         """Return where a path ends, links on the way included."""

@@ -46,6 +46,8 @@ _KEYRINGS = ("/usr/share/keyrings/debian-archive-keyring.gpg", "/etc/apt/keyring
 _SOURCES = Path("/etc/apt")
 _LINE = re.compile(r"^deb\s+(?:\[[^\]]*\]\s+)?(?P<address>\S+)\s+(?P<suite>\S+)\s+(?P<components>.+)$", re.MULTILINE)
 _KIND = "debian-indexes"
+_INDEX = "main/binary-amd64/Packages.xz"
+"""Of the one component and machine that layers are made for."""
 
 
 @dataclass(frozen=True)
@@ -58,15 +60,7 @@ class Mirror:
     env: Mapping[str, str] = field(repr=False)
     allow_unsigned: bool = False
 
-    def read_suite(
-        self,
-        suite: str,
-        *,
-        now: datetime,
-        locked: datetime | None = None,
-        component: str = "main",
-        machine: str = "amd64",
-    ) -> tuple[Release, PackageIndex]:
+    def read_suite(self, suite: str, *, now: datetime, locked: datetime | None = None) -> tuple[Release, PackageIndex]:
         """
         Return a suite's release and its packages.
 
@@ -78,13 +72,10 @@ class Mirror:
             release = self._trust(content, folder)
             if not (self.allow_unsigned and locked is None):
                 require_current(release, suite, now, locked)
-            path = f"{component}/binary-{machine}/Packages.xz"
-            if path not in release.files:
+            if _INDEX not in release.files:
                 known = ", ".join(sorted(release.components)) or "none"
-                raise PackageError(
-                    "E454", f"'{suite}' has no {component} for {machine}", hint=f"its components are {known}"
-                )
-            return release, PackageIndex(self._index(release, suite, path, folder))
+                raise PackageError("E454", f"'{suite}' has no main for amd64", hint=f"its components are {known}")
+            return release, PackageIndex(self._index(release, suite, _INDEX, folder))
 
     def fetch(self, path: str, sha256: str, name: str) -> Content:
         """Return a .deb, from the cache or the mirror; raises E454 if neither has it, E451 if the mirror has other bytes."""

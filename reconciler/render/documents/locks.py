@@ -11,7 +11,6 @@ from reconciler.engine.plan_file import Model
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from reconciler.core.report import PackageExport
     from reconciler.packages.lock.file import LockChange
 
 
@@ -60,7 +59,3 @@ class ExportDocument(Model):
     prefer_binary: bool
     pre_release: bool
     code: str = Field(description="A Python module.")
-
-
-def export_document(exported: PackageExport) -> ExportDocument:
-    return ExportDocument.of(exported)

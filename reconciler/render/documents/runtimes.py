@@ -47,13 +47,5 @@ def runtime_document(runtime: Runtime, interpreter: str | None, root: RootRecord
         python=runtime.full_version,
         system=runtime.platform.name,
         interpreter=interpreter,
-        root=root
-        and RootDocument(
-            key=root.key,
-            suite=root.suite,
-            released=root.released,
-            packages=dict(root.packages),
-            size=root.size,
-            is_signed=root.is_signed,
-        ),
+        root=root and RootDocument.of(root, packages=dict(root.packages)),
     )

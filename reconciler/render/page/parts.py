@@ -223,7 +223,7 @@ def history_part(
     return fit_part(part, (), room)
 
 
-def run_part(entry: Entry, now: datetime, room: int = ROOM) -> PagePart:
+def run_part(entry: Entry, now: datetime) -> PagePart:
     """Return one apply of a stack: its steps, those that failed first, its tests, and the picture of what it left."""
     steps = sorted(entry.steps, key=lambda step: step.outcome == "done")
     items = [_step_item(step) for step in steps]
@@ -242,7 +242,7 @@ def run_part(entry: Entry, now: datetime, room: int = ROOM) -> PagePart:
         picture=place_nodes(entry_picture(entry)) if entry.objects else None,
         picture_heading=f"What epoch {entry.epoch} left",
     )
-    return fit_part(part, (), room)
+    return fit_part(part, (), ROOM)
 
 
 def _step_item(step: Step) -> PageItem:

@@ -143,9 +143,10 @@ def _style() -> str:
     return read_asset("page.css") + read_asset("project.css")
 
 
-def picture_section(picture: Drawing | None, words: str) -> PageSection:
+def picture_section(picture: Drawing | None) -> PageSection:
     """Return the picture of a stack."""
-    return PageSection("picture", "Functions, packages, libraries", "" if picture else words, picture=picture)
+    words = "" if picture else "There is nothing to draw."
+    return PageSection("picture", "Functions, packages, libraries", words, picture=picture)
 
 
 def size_section(sizes: Sizes) -> PageSection:

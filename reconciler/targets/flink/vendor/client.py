@@ -87,7 +87,8 @@ class VervericaClient(RoaClient):
         # In which order they come is not settled.
         return sorted(answer, key=lambda job: (_number(job.get("startTime")), str(job.get("createdAt"))), reverse=True)
 
-    def create_savepoint(self, deployment: str, description: str) -> None:
+    def create_savepoint(self, deployment: str) -> None:
+        description = "udfs: the job is healthy if this is completed"
         body = {"deploymentId": deployment, "description": description, "nativeFormat": False}
         self._request("POST", "CreateSavepoint", self._path("savepoints"), body)
 

@@ -167,7 +167,7 @@ class DeploymentLife:
         if isinstance(counts, dict):
             return bool(counts.get("completed"))
         if not is_asked:
-            self.client.create_savepoint(self.number, "udfs: the job is healthy if this is completed")
+            self.client.create_savepoint(self.number)
         states = [(each.get("status") or {}).get("state") for each in self.client.savepoints(self.number, job)]
         return "COMPLETED" in states
 
