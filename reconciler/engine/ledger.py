@@ -134,6 +134,15 @@ def parse(content: bytes, name: str, kinds: Kinds) -> Entry:
     return entry
 
 
+def fetch_listed(store: Store, stack: str, epoch: int, kinds: Kinds) -> Entry:
+    """Return an entry that was listed a moment ago: gone or hidden, it is not a ledger without entries."""
+    name = entry_name(stack, epoch)
+    content = store.fetch(name)
+    if content is None:
+        raise unreadable(name)
+    return parse(content, name, kinds)
+
+
 def _format(content: bytes) -> str:
     """Return what an entry that is not understood says that it is."""
     with suppress(ValueError, KeyError, TypeError, RecursionError):

@@ -14,9 +14,9 @@ from reconciler.local.fc.database import NO_CODE, StoredDocument
 from reconciler.local.fc.layers import find_layer
 from reconciler.local.fc.qualifiers import CHILDREN, resolve
 from reconciler.local.fc.refusals import invalid_argument, name_conflict, object_in_use
-from reconciler.local.fc.service import MOST_JSON, answer_json, existing_object, show_time, split_page
+from reconciler.local.fc.service import MOST_JSON, existing_object, show_time, split_page
 from reconciler.local.fc.validation import checked_name, checked_settings, checked_tags, require_function
-from reconciler.local.http.messages import HttpRefusal, Response
+from reconciler.local.http.messages import HttpRefusal, Response, answer_json
 
 if TYPE_CHECKING:
     from reconciler.local.fc.code_uploads import IncomingCode

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from reconciler.local.fc.code_uploads import receive_code
 from reconciler.local.fc.database import StoredDocument, padded_number
 from reconciler.local.fc.refusals import invalid_argument, missing_object, object_in_use
-from reconciler.local.fc.service import MOST_JSON, answer_json, existing_object, show_time, split_page
+from reconciler.local.fc.service import MOST_JSON, existing_object, show_time, split_page
 from reconciler.local.fc.validation import checked_name
-from reconciler.local.http.messages import Response
+from reconciler.local.http.messages import Response, answer_json
 
 if TYPE_CHECKING:
     from reconciler.local.fc.database import FcRecords

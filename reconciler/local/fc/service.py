@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.local.fc.refusals import invalid_argument, missing_object, too_large
 from reconciler.local.fc.signing import require_body
-from reconciler.local.http.messages import HttpRefusal, Response
+from reconciler.local.http.messages import HttpRefusal
 from reconciler.local.http.request import ClientRequest, parse_parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
     from reconciler.local.fc.database import FcRecords, FcStore, StoredDocument
     from reconciler.local.fc.settings import FcSettings
@@ -146,12 +146,6 @@ def split_page(
             return page, entry
         page.append(entry)
     return page, None
-
-
-def answer_json(document: Mapping[str, Any], status: int = 200, headers: tuple[tuple[str, str], ...] = ()) -> Response:
-    """Return an answer that holds a document."""
-    content = json.dumps(document, ensure_ascii=False).encode()
-    return Response(status=status, content=content, content_type="application/json", headers=headers)
 
 
 def show_time(seconds: float) -> str:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.local.fc.database import StoredDocument
 from reconciler.local.fc.refusals import invalid_argument, missing_object
-from reconciler.local.fc.service import answer_json, existing_object, show_time, split_page
+from reconciler.local.fc.service import existing_object, show_time, split_page
 from reconciler.local.fc.validation import checked_tags
-from reconciler.local.http.messages import HttpRefusal, Response
+from reconciler.local.http.messages import HttpRefusal, Response, answer_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.local.fc.database import StoredDocument
 from reconciler.local.fc.refusals import invalid_argument, limit_exceeded, name_conflict
-from reconciler.local.fc.service import LATEST, answer_json, existing_object, show_time
+from reconciler.local.fc.service import LATEST, existing_object, show_time
 from reconciler.local.fc.validation import checked_name
 from reconciler.local.fc.versions import checked_description, existing_child, list_children, require_qualifier
-from reconciler.local.http.messages import HttpRefusal, Response
+from reconciler.local.http.messages import HttpRefusal, Response, answer_json
 
 if TYPE_CHECKING:
     from reconciler.local.fc.database import FcRecords

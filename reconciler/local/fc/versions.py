@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from reconciler.local.fc.database import StoredDocument, padded_number
 from reconciler.local.fc.qualifiers import find_version
 from reconciler.local.fc.refusals import invalid_argument, missing_object, name_conflict, object_in_use
-from reconciler.local.fc.service import LATEST, answer_json, existing_object, show_time, split_page
+from reconciler.local.fc.service import LATEST, existing_object, show_time, split_page
 from reconciler.local.fc.validation import checked_name
-from reconciler.local.http.messages import HttpRefusal, Response
+from reconciler.local.http.messages import HttpRefusal, Response, answer_json
 
 if TYPE_CHECKING:
     from reconciler.local.fc.database import FcRecords

@@ -13,10 +13,10 @@ import json
 import threading
 from collections import deque
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from reconciler.local.http.faults import Fault
-from reconciler.local.http.messages import HttpRefusal, Response, bad_request
+from reconciler.local.http.messages import HttpRefusal, Response, answer_json, bad_request
 
 if TYPE_CHECKING:
     from email.message import Message
@@ -87,12 +87,12 @@ def answer_control(log: RequestLog, faults: Faults, method: str, path: str, head
     """Answer a request to `path`."""
     match method, path.removeprefix(PREFIX):
         case "GET", "requests":
-            return _json({"requests": [asdict(exchange) for exchange in log.exchanges()]})
+            return answer_json({"requests": [asdict(exchange) for exchange in log.exchanges()]})
         case "DELETE", "requests":
             log.clear()
             return Response(status=204)
         case "GET", "faults":
-            return _json({"faults": faults.rules()})
+            return answer_json({"faults": faults.rules()})
         case "POST", "faults":
             return _add(faults, headers, body)
         case "DELETE", "faults":
@@ -113,7 +113,3 @@ def _add(faults: Faults, headers: Message, body: Body) -> Response:
     for fault in parsed:
         faults.add(fault)
     return Response(status=201)
-
-
-def _json(document: dict[str, Any]) -> Response:
-    return Response(status=200, content=json.dumps(document).encode(), content_type="application/json")

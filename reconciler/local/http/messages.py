@@ -6,13 +6,14 @@ The body goes out straight from disk.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 
@@ -77,6 +78,11 @@ class Response:
         """Let go of the files."""
         for span in self.spans:
             span.file.close()
+
+
+def answer_json(document: Mapping[str, Any]) -> Response:
+    """Return an answer that holds a document."""
+    return Response(status=200, content=json.dumps(document).encode(), content_type="application/json")
 
 
 def encode_head(response: Response, extra: Sequence[tuple[str, str]], *, closes: bool) -> bytes:

@@ -9,11 +9,10 @@ form of page tokens and that ``name`` is the path.
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from reconciler.local.http.messages import Response
+from reconciler.local.http.messages import Response, answer_json
 from reconciler.local.server.database import PROJECTS, SCHEMAS, Location, StoredProject
 from reconciler.local.server.protocol import not_found, same_name
 from reconciler.local.server.service import DEFAULT_SCHEMA, LocalService
@@ -49,7 +48,7 @@ def answer_projects(service: LocalService, request: Request) -> Response:
 
 def answer_project(service: LocalService, request: Request) -> Response:
     """``GET …/projects/p``."""
-    return _json(_project(service, service.project(_without_prefix(request))))
+    return answer_json(_project(service, service.project(_without_prefix(request))))
 
 
 def _project(service: LocalService, project: StoredProject) -> dict[str, Any]:
@@ -74,7 +73,7 @@ def answer_schema(service: LocalService, request: Request) -> Response:
     schema = _schemas(service, service.project(inner)).get(same_name(inner.path[3]))
     if schema is None:
         raise not_found("schema", inner.path[3])
-    return _json(schema)
+    return answer_json(schema)
 
 
 def _schemas(service: LocalService, project: StoredProject) -> dict[str, dict[str, Any]]:
@@ -119,7 +118,7 @@ def answer_tables(service: LocalService, request: Request) -> Response:
 def answer_table(service: LocalService, request: Request) -> Response:
     """``GET …/tables/t``: columns, and keys of partitions last among them, which is a guess."""
     inner = _without_prefix(request)
-    return _json(_table(find_table(service, inner, table_name(service, inner))))
+    return answer_json(_table(find_table(service, inner, table_name(service, inner))))
 
 
 def _table(table: WireTable) -> dict[str, Any]:
@@ -180,7 +179,7 @@ def _page(
     after = request.query.get("pageToken", "")
     behind = [(key, entry) for key, entry in entries if key > after]
     more = {"nextPageToken": behind[size - 1][0]} if len(behind) > size else {}
-    return _json({kind: [describe(entry) for _, entry in behind[:size]], **more})
+    return answer_json({kind: [describe(entry) for _, entry in behind[:size]], **more})
 
 
 def _without_prefix(request: Request) -> Request:
@@ -190,7 +189,3 @@ def _without_prefix(request: Request) -> Request:
 
 def _milliseconds(moment: float) -> str:
     return f"{moment * 1000:.0f}"
-
-
-def _json(document: dict[str, Any]) -> Response:
-    return Response(status=200, content=json.dumps(document).encode(), content_type="application/json")

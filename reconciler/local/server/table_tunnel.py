@@ -8,13 +8,12 @@ error codes". A session lives as long as the server does.
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from reconciler.local.http.messages import HttpRefusal, Response
+from reconciler.local.http.messages import HttpRefusal, Response, answer_json
 from reconciler.local.server.instance_tunnel import stream_rows
 from reconciler.local.server.protocol import invalid, legible
 from reconciler.local.server.table_handlers import (
@@ -108,12 +107,14 @@ def _needed_partition(request: Request) -> str:
 
 
 def _download_document(table: WireTable, session: DownloadSession) -> Response:
-    return _json(
-        DownloadID=session.id,
-        Status="NORMAL",
-        RecordCount=session.count,
-        QuotaName="default",
-        Schema=_short_schema(table),
+    return answer_json(
+        {
+            "DownloadID": session.id,
+            "Status": "NORMAL",
+            "RecordCount": session.count,
+            "QuotaName": "default",
+            "Schema": _short_schema(table),
+        }
     )
 
 
@@ -213,13 +214,15 @@ def _open_upload(service: LocalService, request: Request) -> Response:
 
 
 def _upload_document(table: WireTable, session: UploadSession) -> Response:
-    return _json(
-        UploadID=session.id,
-        Status="CLOSED" if session.is_closed else "NORMAL",
-        UploadedBlockList=[{"BlockID": number} for number in sorted(session.blocks)],
-        MaxFieldSize=MAX_FIELD_BYTES,
-        QuotaName="default",
-        Schema=_short_schema(table),
+    return answer_json(
+        {
+            "UploadID": session.id,
+            "Status": "CLOSED" if session.is_closed else "NORMAL",
+            "UploadedBlockList": [{"BlockID": number} for number in sorted(session.blocks)],
+            "MaxFieldSize": MAX_FIELD_BYTES,
+            "QuotaName": "default",
+            "Schema": _short_schema(table),
+        }
     )
 
 
@@ -268,7 +271,3 @@ def _commit(service: LocalService, request: Request) -> Response:
             session.catalog.close()
             session.is_closed = True
     return _upload_document(find_table(service, request, session.name), session)
-
-
-def _json(**document: object) -> Response:
-    return Response(status=200, content=json.dumps(document).encode(), content_type="application/json")

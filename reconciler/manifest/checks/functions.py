@@ -11,10 +11,10 @@ from reconciler.manifest.dialect import Flaw
 from reconciler.manifest.paths import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from reconciler.manifest.dialect import Draft, Keys
-    from reconciler.manifest.model import Function, Layer
+    from reconciler.manifest.model import Function, Layer, Test
 
 
 def check_package_names(draft: Draft[Any], function: Function | Layer, here: Keys) -> Iterator[Flaw]:
@@ -62,6 +62,20 @@ def _package(draft: Draft[Any], function: Function, path: str, keys: Keys) -> It
         message = f"nothing would put the package {quote(name)} on sys.path: {quote(str(keys[1]))} {why}"
         hint = "list its files one by one, as .py, or pack it under `resources:` and put that on sys.path"
         yield Flaw("E373", message, keys, hint)
+
+
+def check_tests(draft: Draft[Any], tests: Sequence[Test], here: Keys) -> Iterator[Flaw]:
+    """Yield tests that say twice what is called or expected, and such that expect nothing."""
+    for index in range(len(tests)):
+        keys = (*here, "tests", index)
+        present = draft.document.value(*keys).keys()
+        for first, second in (("args", "rows"), ("returns", "raises")):
+            if {first, second} <= present:
+                message = f"'{first}' and '{second}' exclude each other"
+                yield Flaw("E204", message, (*keys, second), "keep one", at_key=True)
+        if not present & {"returns", "raises"}:
+            message = f"item {index + 1} of 'tests' needs the key 'returns' or 'raises'"
+            yield Flaw("E201", message, keys, "returns: null if that is expected")
 
 
 def check_shared_sources(draft: Draft[Any]) -> Iterator[Flaw]:

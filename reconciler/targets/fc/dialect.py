@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from reconciler.base.words import quote
-from reconciler.manifest.checks.functions import check_package_names
+from reconciler.manifest.checks.functions import check_package_names, check_tests
 from reconciler.manifest.checks.names import check_file, check_names, check_patterns, check_repeated, undeclared_name
 from reconciler.manifest.checks.packages import check_package_uses, check_packages
 from reconciler.manifest.dialect import Code, Dialect, Draft, Flaw
@@ -116,7 +116,7 @@ def check_fc_functions(draft: _Draft) -> Iterator[Flaw]:
             yield Flaw("E203", f"{quote(function.role)} is not a role", (*here, "role"), "acs:ram::ACCOUNT:role/NAME")
         yield from _tags(function, here)
         yield from check_triggers(name, function, written.get("triggers", {}), here)
-        yield from _tests(draft, function, here)
+        yield from check_tests(draft, function.tests, here)
         draft.code[name] = Code(function.handler, None, RUNTIMES[function.runtime], "")
 
 
@@ -175,17 +175,6 @@ def _tags(function: Function, here: Keys) -> Iterator[Flaw]:
         if name.lower().startswith(("udfs", "acs:", "aliyun", "http://", "https://")):
             hint = "names that begin with udfs are the tool's own, with acs: or aliyun the service's"
             yield Flaw("E302", f"{quote(name)} cannot be the name of a tag", (*here, "tags", name), hint, at_key=True)
-
-
-def _tests(draft: _Draft, function: Function, here: Keys) -> Iterator[Flaw]:
-    for index in range(len(function.tests)):
-        keys = (*here, "tests", index)
-        present = draft.document.value(*keys).keys()
-        if {"returns", "raises"} <= present:
-            yield Flaw("E204", "'returns' and 'raises' exclude each other", (*keys, "raises"), "keep one", at_key=True)
-        if not present & {"returns", "raises"}:
-            message = f"item {index + 1} of 'tests' needs the key 'returns' or 'raises'"
-            yield Flaw("E201", message, keys, "returns: null if nothing is expected")
 
 
 # --- The dialect ----------------------------------------------------------------------------------------------------------

@@ -17,9 +17,9 @@ from reconciler.base.activity import BYTES, activity
 from reconciler.base.errors import ServiceError
 from reconciler.base.threads import Threads
 from reconciler.core.kind import fingerprint
-from reconciler.core.record import Reading, entry_name
+from reconciler.core.record import Reading
 from reconciler.core.state import Live
-from reconciler.engine.ledger import parse, unreadable
+from reconciler.engine.ledger import fetch_listed
 from reconciler.packages.content import read_content
 from reconciler.targets.fc.client import join_path
 from reconciler.targets.fc.entries import is_entry_function
@@ -74,7 +74,7 @@ def read_region(
         layers = readers.submit(lambda: _layers(client, list_all("ListLayers", "/layers", "layers"), book))
         others = readers.submit(lambda: list_all("ListFunctions", "/functions", "functions")) if full else None
         epochs = store.epochs(stack, (text_of(answer, "functionName") for answer in functions.result()))
-        coming = readers.submit(_entry, store, stack, epochs[-1]) if epochs else None
+        coming = readers.submit(fetch_listed, store, stack, epochs[-1], KINDS) if epochs else None
         live = {each.object.key: each for each in layers.result()}
         for answer in functions.result():
             if not is_entry_function(text_of(answer, "functionName")):
@@ -87,15 +87,6 @@ def read_region(
         for each in readers.map(lambda task: task(), inner.tasks()):
             live |= {part.object.key: part for part in each}
         return Reading(live, epochs, last)
-
-
-def _entry(store: EntryStore, stack: str, epoch: int) -> Entry:
-    name = entry_name(stack, epoch)
-    content = store.fetch(name)
-    if content is None:
-        # It was listed a moment ago: gone or hidden, it is not a ledger without entries.
-        raise unreadable(name)
-    return parse(content, name, KINDS)
 
 
 def _older_functions(answers: Iterable[Answer], live: Mapping[Key, Live]) -> dict[Key, Live]:

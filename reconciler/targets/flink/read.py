@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reconciler.base.activity import activity
 from reconciler.core.kind import Mark
-from reconciler.core.record import Reading, entry_name
+from reconciler.core.record import Reading
 from reconciler.core.state import Live
-from reconciler.engine.ledger import parse, unreadable
+from reconciler.engine.ledger import fetch_listed
 from reconciler.targets.flink.folder import job_of
 from reconciler.targets.flink.objects import (
     FINISHED,
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from reconciler.core.kind import Key
-    from reconciler.core.record import Entry
     from reconciler.targets.flink.cluster import Cluster
     from reconciler.targets.flink.entries import FolderEntries
     from reconciler.targets.flink.folder import JobRecord, SharedFolder, StoredFile
@@ -99,7 +98,7 @@ def read_cluster(
         jobs = parse_overview(cluster.jobs())
         reading.count("jobs", len(jobs))
         epochs = store.epochs(folder.stack)
-        last = _entry(store, folder.stack, epochs[-1]) if epochs else None
+        last = fetch_listed(store, folder.stack, epochs[-1], KINDS) if epochs else None
         if last is not None and not full:
             for applied in last.objects.values():
                 if isinstance(applied.object, SharedFile) and applied.object.digest:
@@ -125,14 +124,6 @@ def find_live(cluster: Cluster, folder: SharedFolder, book: DigestBook, key: Key
             records = {} if record is None else {key.name: record}
             lives = judge_jobs(parse_overview(cluster.jobs()), records, folder.stack)
             return next((live for live in lives if live.object.key == key), None)
-
-
-def _entry(store: FolderEntries, stack: str, epoch: int) -> Entry:
-    name = entry_name(stack, epoch)
-    content = store.fetch(name)
-    if content is None:
-        raise unreadable(name)
-    return parse(content, name, KINDS)
 
 
 def _live_file(file: StoredFile, folder: SharedFolder, book: DigestBook) -> Live:

@@ -9,7 +9,7 @@ from reconciler.base.errors import count
 from reconciler.base.names import ARCHIVE_SUFFIXES, FOLDER_SUFFIXES, versioned_name
 from reconciler.base.words import did_you_mean, quote
 from reconciler.checks.python.pythons import runtime_name, standard_modules
-from reconciler.manifest.checks.functions import check_modules, check_package_names, check_shared_sources
+from reconciler.manifest.checks.functions import check_modules, check_package_names, check_shared_sources, check_tests
 from reconciler.manifest.checks.names import (
     check_file,
     check_names,
@@ -194,7 +194,7 @@ def check_functions(draft: _Draft) -> Iterator[Flaw]:
             yield Flaw("E377", f"{quote(name)} {clash[0]}", here, clash[1], at_key=True, is_warning=True)
         yield from check_package_names(draft, function, here)
         all_known = yield from _resource_names(draft, function, here)
-        yield from _tests(draft, function, here)
+        yield from check_tests(draft, function.tests, here)
         yield from _image(draft, function, here)
         yield from check_modules(draft, function, here)
         if function.source is not None:
@@ -231,19 +231,6 @@ def _resource_names(draft: _Draft, function: Function, here: Keys) -> Generator[
 
 def _target(draft: _Draft) -> Target:
     return draft.manifest.targets.get(draft.target_name, IMPLICIT_TARGET)
-
-
-def _tests(draft: _Draft, function: Function, here: Keys) -> Iterator[Flaw]:
-    for index in range(len(function.tests)):
-        keys = (*here, "tests", index)
-        present = draft.document.value(*keys).keys()
-        for first, second in (("args", "rows"), ("returns", "raises")):
-            if {first, second} <= present:
-                message = f"'{first}' and '{second}' exclude each other"
-                yield Flaw("E204", message, (*keys, second), "keep one", at_key=True)
-        if not present & {"returns", "raises"}:
-            message = f"item {index + 1} of 'tests' needs the key 'returns' or 'raises'"
-            yield Flaw("E201", message, keys, "returns: null if NULL is expected")
 
 
 def _image(draft: _Draft, function: Function, here: Keys) -> Iterator[Flaw]:

@@ -18,10 +18,9 @@ from reconciler.base.activity import BYTES, activity
 from reconciler.base.errors import ServiceError
 from reconciler.base.numbers import whole_number
 from reconciler.base.threads import Threads
-from reconciler.core.record import Applied, Entry, Reading, entry_name
+from reconciler.core.record import Applied, Entry, Reading
 from reconciler.core.state import Live
-from reconciler.engine.ledger import entry_reader, epoch_of, is_entry, parse, unreadable
-from reconciler.targets.maxcompute.client import TOO_LARGE
+from reconciler.engine.ledger import entry_reader, epoch_of, fetch_listed, is_entry
 from reconciler.targets.maxcompute.names import parse_reference, read_comment
 from reconciler.targets.maxcompute.objects import KINDS, Function, Resource
 from reconciler.targets.transport import parse_http_date
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
 
     from reconciler.base.activity import Activity
     from reconciler.core.kind import Key
+    from reconciler.core.record import Store
     from reconciler.core.state import Object
     from reconciler.targets.maxcompute.client import Answer, Client
 
@@ -49,7 +49,7 @@ _BEGINNING = re.compile(rb"\s*(?:<\?xml[^>]*\?>\s*)?<\w+>\s*(?:<Marker\s*/>|<Mar
 _LONGEST_BEGINNING = 4096
 
 
-def everything(client: Client, stack: str, *, full: bool = False) -> Reading:
+def everything(client: Client, stack: str, store: Store, *, full: bool = False) -> Reading:
     """
     Return every function and resource of the project's schema, with MD5 for what `stack` manages, and its ledger.
 
@@ -58,7 +58,7 @@ def everything(client: Client, stack: str, *, full: bool = False) -> Reading:
     with activity(f"reading {client.place}") as reading, Threads(_WORKERS) as readers:
         pages = _pages(client, FUNCTIONS, "Functions", "Function", readers.ended, reading)
         functions = readers.submit(lambda: [_function(element, client) for element in pages])
-        listed = readers.submit(_list_resources, client, stack, readers, reading)
+        listed = readers.submit(_list_resources, client, stack, store, readers, reading)
         # While the service is waited for; not by this thread, for what a signal raises could be lost in there.
         readers.submit(entry_reader, tuple(KINDS.values()))
         for done in as_completed((functions, listed)):
@@ -89,7 +89,7 @@ def everything(client: Client, stack: str, *, full: bool = False) -> Reading:
 
 
 def _list_resources(
-    client: Client, stack: str, readers: Threads, reading: Activity
+    client: Client, stack: str, store: Store, readers: Threads, reading: Activity
 ) -> tuple[list[Live], tuple[int, ...], Future[Entry] | None]:
     """Return the resources but for the entries of ledgers, the epochs of the stack's own, and the newest, on its way."""
     entries: list[Live] = []
@@ -97,27 +97,7 @@ def _list_resources(
     for live in _resources(client, readers.ended, reading):
         (entries if is_entry(live.object.name) else resources).append(live)
     epochs = tuple(sorted(e for live in entries if (e := epoch_of(live.object.name, stack)) is not None))
-    return resources, epochs, readers.submit(_entry, client, entry_name(stack, epochs[-1])) if epochs else None
-
-
-def _entry(client: Client, name: str) -> Entry:
-    content = fetch(client, name)
-    if content is None:
-        # It was listed a moment ago: gone or hidden, it is not a ledger without entries.
-        raise unreadable(name)
-    return parse(content, name, KINDS)
-
-
-def fetch(client: Client, name: str) -> bytes | None:
-    """Return a resource's content whole, or None; for entries of the ledger, not for artifacts."""
-    try:
-        return client.get(f"{RESOURCES}/{quote(name, safe='')}").body
-    except ServiceError as error:
-        if error.service_code == "NoSuchObject":
-            return None
-        if error.service_code == TOO_LARGE:
-            raise unreadable(name, "it is larger than any that udfs writes") from error
-        raise
+    return resources, epochs, readers.submit(fetch_listed, store, stack, epochs[-1], KINDS) if epochs else None
 
 
 def read_object(client: Client, key: Key) -> Live | None:

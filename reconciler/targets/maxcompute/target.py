@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from reconciler.base.errors import ServiceError
+from reconciler.engine.ledger import unreadable
 from reconciler.targets.maxcompute import read
-from reconciler.targets.maxcompute.client import Client, resource_headers
+from reconciler.targets.maxcompute.client import TOO_LARGE, Client, resource_headers
 from reconciler.targets.maxcompute.objects import CATALOG
 from reconciler.targets.maxcompute.read import RESOURCES
 
@@ -41,7 +42,7 @@ class MaxCompute:
         return CATALOG
 
     def read(self, *, full: bool = False) -> Reading:
-        return read.everything(self.client, self.stack, full=full)
+        return read.everything(self.client, self.stack, self.store, full=full)
 
     def read_one(self, key: Key) -> Live | None:
         return read.read_object(self.client, key)
@@ -84,7 +85,14 @@ class Entries:
         )
 
     def fetch(self, name: str) -> bytes | None:
-        return read.fetch(self.client, name)
+        try:
+            return self.client.get(_path(name)).body
+        except ServiceError as error:
+            if error.service_code == "NoSuchObject":
+                return None
+            if error.service_code == TOO_LARGE:
+                raise unreadable(name, "it is larger than any that udfs writes") from error
+            raise
 
     def remove(self, name: str) -> None:
         try:

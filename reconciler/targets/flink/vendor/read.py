@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.base.activity import activity
 from reconciler.core.kind import Mark
-from reconciler.core.record import Reading, entry_name
+from reconciler.core.record import Reading
 from reconciler.core.state import Live
-from reconciler.engine.ledger import parse, unreadable
+from reconciler.engine.ledger import fetch_listed
 from reconciler.targets.flink.objects import (
     FINISHED,
     KINDS,
@@ -65,7 +65,8 @@ class NamespaceReading:
         with activity(f"reading {self.client.location}") as reading:
             listing = self.bucket.list_all()
             reading.count("files", len(listing.files))
-            last = self._last_entry(listing.epochs)
+            epochs = listing.epochs
+            last = fetch_listed(self.bucket.entries, self._stack, epochs[-1], KINDS) if epochs else None
             if last is not None:
                 for applied in last.objects.values():
                     if isinstance(applied.object, SharedFile) and applied.object.digest:
@@ -76,7 +77,7 @@ class NamespaceReading:
             deployments = list(self.client.deployments())
             reading.count("jobs", len(deployments))
             lives += [self.live_job(deployment, last) for deployment in deployments]
-            return Reading({live.object.key: live for live in lives}, listing.epochs, last)
+            return Reading({live.object.key: live for live in lives}, epochs, last)
 
     def find(self, key: Key, digests: dict[tuple[str, int], str]) -> Live | None:
         """Return one object as it is now, or None."""
@@ -142,15 +143,6 @@ class NamespaceReading:
         if status in _ENDS:
             return _ENDS[status]
         return STOPPED if find_stop_savepoint(self.client, jobs[0]) is not None else FINISHED
-
-    def _last_entry(self, epochs: tuple[int, ...]) -> Entry | None:
-        if not epochs:
-            return None
-        name = entry_name(self._stack, epochs[-1])
-        content = self.bucket.entries.fetch(name)
-        if content is None:
-            raise unreadable(name)
-        return parse(content, name, KINDS)
 
 
 def job_status(job: Mapping[str, Any]) -> str:

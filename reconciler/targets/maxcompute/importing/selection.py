@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.base.errors import count
 from reconciler.base.words import size
+from reconciler.core.plan import needs
 from reconciler.core.report import ImportedObject, LeftOut
 from reconciler.manifest.editing import ManifestEntry, Value, literally
 from reconciler.targets.maxcompute.manifest import Resource as Declared
@@ -22,7 +23,7 @@ from reconciler.targets.maxcompute.names import why_not_a_function_name, why_not
 from reconciler.targets.maxcompute.objects import WITH_CONTENT, Function, Resource, resource_key
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from reconciler.core.kind import Key
     from reconciler.core.record import Reading
@@ -51,11 +52,11 @@ class Selection:
         """Return what is left when some objects cannot be written, and with them the functions that need them."""
         reasons = dict(dropped)
         for live in self.functions:
-            lost = next((key for key in _own(live) if key in dropped), None)
+            lost = next((key for key in needs(live.object) if key in dropped), None)
             if live.object.key not in reasons and lost is not None:
                 reasons[live.object.key] = f"it lists {lost}, which is left out: {dropped[lost]}"
         functions = tuple(live for live in self.functions if live.object.key not in reasons)
-        needed = {key for live in functions for key in _own(live)}
+        needed = {key for live in functions for key in needs(live.object)}
         resources = tuple(
             # What was needed only by what is left out is not brought along.
             live
@@ -97,7 +98,7 @@ def select(
     named = _fitting(live, "function", functions)
     listed = _fitting(live, "resource", resources)
     chosen_functions = _absent(named, live, present)
-    needed = dict.fromkeys(key for function in chosen_functions for key in _own(function) if key in live)
+    needed = dict.fromkeys(key for function in chosen_functions for key in needs(function.object) if key in live)
     chosen = Selection(
         chosen_functions,
         _absent(sorted({*needed, *listed}), live, present),
@@ -130,11 +131,6 @@ def _fits(key: Key, kind: str, patterns: Iterable[str]) -> bool:
     return key.kind == kind and any(fnmatchcase(key.folded, pattern.lower()) for pattern in patterns)
 
 
-def _own(live: Live) -> Iterator[Key]:
-    assert isinstance(live.object, Function)
-    return (resource_key(ref.name) for ref in live.object.resources if ref.is_own)
-
-
 def _why_not_a_function(live: Live, reading: Reading, present: Present) -> str | None:
     assert isinstance(live.object, Function)
     if not live.object.class_path:
@@ -144,7 +140,7 @@ def _why_not_a_function(live: Live, reading: Reading, present: Present) -> str |
         return f"stack '{holder}' manages it"
     if (why := why_not_a_function_name(live.object.name)) is not None:
         return why
-    missing = next((key.name for key in _own(live) if key not in reading.live), None)
+    missing = next((key.name for key in needs(live.object) if key not in reading.live), None)
     return None if missing is None else f"it lists resource {missing}, which is not in the project"
 
 

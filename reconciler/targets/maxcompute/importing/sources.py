@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from reconciler.core.plan import needs
 from reconciler.manifest.editing import literally
 from reconciler.targets.maxcompute.importing.selection import SourceKeys, path_of
 from reconciler.targets.maxcompute.objects import Function, Resource, resource_key
@@ -38,7 +39,8 @@ class SourceForms:
         lost = {
             live.object.key
             for live in selection.functions
-            if live.object.key in self.chosen and (live.object.key in refused or _own(live) & set(refused))
+            if live.object.key in self.chosen
+            and (live.object.key in refused or not set(refused).isdisjoint(needs(live.object)))
         }
         self.chosen -= lost
         return bool(lost)
@@ -56,8 +58,10 @@ class SourceForms:
         """Return the resources that need no entry of their own, because they are sources and modules, and which of the two."""
         modules = _modules(selection.resources)
         sources = {_entry(live) for live in selection.functions if live.object.key in self.chosen}
-        plain = {key for live in selection.functions if live.object.key not in self.chosen for key in _own(live)}
-        used = {key for live in selection.functions if live.object.key in self.chosen for key in _own(live)}
+        plain = {
+            key for live in selection.functions if live.object.key not in self.chosen for key in needs(live.object)
+        }
+        used = {key for live in selection.functions if live.object.key in self.chosen for key in needs(live.object)}
         return {
             key: "a source" if key in sources else "a module"
             for key in (used & modules.keys()) - plain - selection.named
@@ -78,11 +82,6 @@ def _entry(live: Live) -> Key:
     """Return the resource that holds the class of a function, if it is listed."""
     assert isinstance(live.object, Function)
     return resource_key(f"{live.object.class_path.rpartition('.')[0]}.py")
-
-
-def _own(live: Live) -> set[Key]:
-    assert isinstance(live.object, Function)
-    return {resource_key(ref.name) for ref in live.object.resources if ref.is_own}
 
 
 def _modules(resources: Iterable[Live]) -> dict[Key, str]:
