@@ -96,14 +96,12 @@ READS = {
     "packages/pack/same_files.py: second.open(twin)": MEMBER,
     "targets/fc/importing/code.py: ZipFile(archive)": "a download that this process just wrote",
     "targets/fc/importing/code.py: member.open()": MEMBER,
-    "targets/planned_files.py: os.fdopen(descriptor, 'rb')": RAW,
     "targets/planned_files.py: os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)": RAW,
     "targets/fc/entries.py: zipfile.ZipFile(io.BytesIO(packed))": "bytes that the service sent, bounded as they came",
     "targets/flink/local_runtime.py: shutil.copytree(folder, archives / name, symlinks=True)": (
         "of the cache, where udfs unpacked it: files, folders and links that stay links"
     ),
     "targets/maxcompute/runtimes.py: Path(__file__).with_name('service.json').read_text(encoding='utf-8')": OWN_FILE,
-    "targets/maxcompute/write.py: os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)": RAW,
     "targets/maxcompute/importing/draft.py: shutil.copytree(source, goal, symlinks=True, dirs_exist_ok=True)": (
         "links stay links, and what is no regular file raises; what is copied is read by the door"
     ),

@@ -68,8 +68,8 @@ def libs(files: tuple[Path, ...], python: str | None, platform: str | None, form
 def runtimes_on(platform: str) -> dict[str, Runtime]:
     """Return the Pythons that a system has by their tags: those that have it anyway, or all of a service that may have it."""
     runtimes = next(kind.runtimes for kind in _EQUIPMENT if platform in kind.platforms)
-    there = {tag: runtime for tag, runtime in runtimes.items() if runtime.platform.name == platform}
-    return there or {tag: replace(runtime, platform=PLATFORMS[platform]) for tag, runtime in runtimes.items()}
+    fixed = {tag: runtime for tag, runtime in runtimes.items() if runtime.platform.name == platform}
+    return fixed or {tag: replace(runtime, platform=PLATFORMS[platform]) for tag, runtime in runtimes.items()}
 
 
 def _part(file: Path) -> tuple[Part, int]:

@@ -47,7 +47,7 @@ def validate(options: Options) -> Result:
 def count_objects(desired: DesiredState) -> str:
     """Return ``2 functions and 5 resources``: first what needs the others."""
     numbers = Counter(key.kind for key in desired)
-    leading = {key.kind for key, wanted in desired.items() if wanted.object.kind.leads}
+    leading = {key.kind for key, entry in desired.items() if entry.object.kind.leads}
     *most, last = [
         count(numbers[kind], kind) for kind in sorted(numbers, key=lambda kind: (kind not in leading, kind))
     ] or ["nothing"]

@@ -45,14 +45,14 @@ class PlannedFile:
         """Yield a stretch in blocks, each but the last of a multiple of three: all of it, or an error instead of a service that waits for the rest."""
         end = self.size if length is None else offset + length
         while offset < end:
-            wanted, block = min(_BLOCK, end - offset), b""
+            expected, block = min(_BLOCK, end - offset), b""
             # A short read in the middle would break an encoding.
-            while len(block) < wanted:
-                more = self.read(offset + len(block), wanted - len(block))
+            while len(block) < expected:
+                more = self.read(offset + len(block), expected - len(block))
                 if not more:
                     raise self.changed()
                 block += more
-            offset += wanted
+            offset += expected
             yield block
 
     def body(self, progress: Callable[[int], None], offset: int = 0, length: int | None = None) -> FileBody | bytes:

@@ -81,7 +81,7 @@ def _ownership_side(loaded: Loaded, reading: Reading, target: Target) -> ownersh
 def _read_each(keys: Iterable[Key], live: LiveState, target: Target) -> LiveState:
     """Return objects as they are when asked for one by one, where a listing does not tell all of what is not ours."""
     unlisted = [key for key in keys if live[key].object.kind.as_listed]
-    return {key: found for key, found in _ask_concurrently(target.read_one, unlisted).items() if found}
+    return {key: current for key, current in _ask_concurrently(target.read_one, unlisted).items() if current}
 
 
 def _load_contents(

@@ -120,12 +120,12 @@ class LedgerEntries(Sequence["Entry"]):
         return len(self._epochs)
 
     @overload
-    def __getitem__(self, place: int) -> Entry: ...
+    def __getitem__(self, index: int) -> Entry: ...
 
     @overload
-    def __getitem__(self, place: slice) -> tuple[Entry, ...]: ...
+    def __getitem__(self, index: slice) -> tuple[Entry, ...]: ...
 
-    def __getitem__(self, place: int | slice) -> Entry | tuple[Entry, ...]:
-        if isinstance(place, slice):
-            return tuple(map(self._read, self._epochs[place]))
-        return self._read(self._epochs[place])
+    def __getitem__(self, index: int | slice) -> Entry | tuple[Entry, ...]:
+        if isinstance(index, slice):
+            return tuple(map(self._read, self._epochs[index]))
+        return self._read(self._epochs[index])

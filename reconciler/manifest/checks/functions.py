@@ -64,7 +64,7 @@ def _package(draft: Draft[Any], function: Function, path: str, keys: Keys) -> It
         yield Flaw("E373", message, keys, hint)
 
 
-def check_tests(draft: Draft[Any], tests: Sequence[Test], here: Keys) -> Iterator[Flaw]:
+def check_expectations(draft: Draft[Any], tests: Sequence[Test], here: Keys) -> Iterator[Flaw]:
     """Yield tests that say twice what is called or expected, and such that expect nothing."""
     for index in range(len(tests)):
         keys = (*here, "tests", index)

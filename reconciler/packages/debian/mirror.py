@@ -73,8 +73,8 @@ class Mirror:
             if not (self.allow_unsigned and locked is None):
                 require_current(release, suite, now, locked)
             if _INDEX not in release.files:
-                known = ", ".join(sorted(release.components)) or "none"
-                raise PackageError("E454", f"'{suite}' has no main for amd64", hint=f"its components are {known}")
+                components = ", ".join(sorted(release.components)) or "none"
+                raise PackageError("E454", f"'{suite}' has no main for amd64", hint=f"its components are {components}")
             return release, PackageIndex(self._index(release, suite, _INDEX, folder))
 
     def fetch(self, path: str, sha256: str, name: str) -> Content:

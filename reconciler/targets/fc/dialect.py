@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from reconciler.base.words import quote
-from reconciler.manifest.checks.functions import check_package_names, check_tests
+from reconciler.manifest.checks.functions import check_expectations, check_package_names
 from reconciler.manifest.checks.names import check_file, check_names, check_patterns, check_repeated, undeclared_name
 from reconciler.manifest.checks.packages import check_package_uses, check_packages
 from reconciler.manifest.dialect import Code, Dialect, Draft, Flaw
@@ -116,7 +116,7 @@ def check_fc_functions(draft: _Draft) -> Iterator[Flaw]:
             yield Flaw("E203", f"{quote(function.role)} is not a role", (*here, "role"), "acs:ram::ACCOUNT:role/NAME")
         yield from _tags(function, here)
         yield from check_triggers(name, function, written.get("triggers", {}), here)
-        yield from check_tests(draft, function.tests, here)
+        yield from check_expectations(draft, function.tests, here)
         draft.code[name] = Code(function.handler, None, RUNTIMES[function.runtime], "")
 
 

@@ -65,8 +65,8 @@ class LocalFlink:
         usual = parse_engine(USUAL)
         assert usual is not None
         version = flink_manifest(loaded).flink_engine.version if loaded is not None else usual.version
-        place = store or folder / "flink"
-        if url := find_left_cluster(place):
+        base = store or folder / "flink"
+        if url := find_left_cluster(base):
             hint = "use that one, or take its jobs away first, and it ends with the last; --dir names another folder"
-            raise UsageError("E901", f"a Flink with jobs of an apply runs over {place} already, at {url}", hint=hint)
-        return start_cluster(find_distribution(environment, version), place, environment, port=port)
+            raise UsageError("E901", f"a Flink with jobs of an apply runs over {base} already, at {url}", hint=hint)
+        return start_cluster(find_distribution(environment, version), base, environment, port=port)

@@ -7,7 +7,7 @@ import shlex
 from typing import TYPE_CHECKING, TypeAlias
 
 from reconciler.base.words import did_you_mean, quote
-from reconciler.manifest.checks.functions import check_tests
+from reconciler.manifest.checks.functions import check_expectations
 from reconciler.manifest.checks.names import (
     check_file,
     check_files,
@@ -46,7 +46,7 @@ def check_functions_of_jobs(draft: _Draft) -> Iterator[Flaw]:
     for name, function in functions.items():
         here = ("functions", name)
         yield from _either(draft, here, "source", "jar")
-        yield from check_tests(draft, function.tests, here)
+        yield from check_expectations(draft, function.tests, here)
         if function.source is not None:
             yield from _file_ending(draft, function.source, (".py",), *here, "source")
             module = last_name(function.source).removesuffix(".py")

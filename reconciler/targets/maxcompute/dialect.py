@@ -9,7 +9,12 @@ from reconciler.base.errors import count
 from reconciler.base.names import ARCHIVE_SUFFIXES, FOLDER_SUFFIXES, versioned_name
 from reconciler.base.words import did_you_mean, quote
 from reconciler.checks.python.pythons import runtime_name, standard_modules
-from reconciler.manifest.checks.functions import check_modules, check_package_names, check_shared_sources, check_tests
+from reconciler.manifest.checks.functions import (
+    check_expectations,
+    check_modules,
+    check_package_names,
+    check_shared_sources,
+)
 from reconciler.manifest.checks.names import (
     check_file,
     check_names,
@@ -194,7 +199,7 @@ def check_functions(draft: _Draft) -> Iterator[Flaw]:
             yield Flaw("E377", f"{quote(name)} {clash[0]}", here, clash[1], at_key=True, is_warning=True)
         yield from check_package_names(draft, function, here)
         all_known = yield from _resource_names(draft, function, here)
-        yield from check_tests(draft, function.tests, here)
+        yield from check_expectations(draft, function.tests, here)
         yield from _image(draft, function, here)
         yield from check_modules(draft, function, here)
         if function.source is not None:
