@@ -213,6 +213,32 @@ def test_a_preview_is_of_a_partition_or_of_all_and_has_its_keys_last(odps: Any, 
     assert (row["n"], row["day"], row["t"].microsecond) == (3, "third", 456_789)
 
 
+def test_types_that_duckdb_has_once_stay_what_they_are_in_results_and_in_tables_of_them(
+    odps: Any, named: TableNames, ask: Ask
+) -> None:
+    name, copy = named("t"), named("c")
+    ask(f"CREATE TABLE {name} (n TIMESTAMP_NTZ, j JSON, s STRUCT<a:INT,b:STRING>, t TIMESTAMP)")
+    clock, instant = "2026-05-01 01:02:03.123456789", "2026-05-01 01:02:03"
+    ask(
+        f"INSERT INTO {name} SELECT CAST('{clock}' AS TIMESTAMP_NTZ), JSON '{{\"z\":1}}', NAMED_STRUCT('a', 1, 'b', 'x'), TIMESTAMP '{instant}'"
+    )
+    ask(f"CREATE TABLE {copy} AS SELECT n, j, t FROM {name}")
+    assert [str(column.type) for column in odps.get_table(copy).table_schema.columns] == [
+        "TIMESTAMP_NTZ",
+        "JSON",
+        "TIMESTAMP",
+    ]
+    with odps.execute_sql(f"SELECT n, s FROM {name}").open_reader(tunnel=True) as reader:
+        schema = [str(column.type) for column in reader.schema.columns]
+    assert schema[0] == "TIMESTAMP_NTZ"
+    [first] = ask(f"SELECT n, CAST(n AS STRING) FROM {name}").splitlines()[1:]
+    assert first == f'{clock},"{clock}"'
+    content = odps.rest.get(
+        odps.get_table(name).resource(), params={"data": "", "linenum": 1, "curr_project": odps.project}
+    )
+    assert content.text.splitlines()[1] == f'{clock},"{{""z"":1}}","{{""a"":1,""b"":""x""}}",{instant}'
+
+
 def test_a_table_is_made_of_a_query_and_like_another(odps: Any, named: TableNames, ask: Ask) -> None:
     source, copy, like = named("s"), named("c"), named("l")
     odps.create_table(source, ("a bigint", "day string"))

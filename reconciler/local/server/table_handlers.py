@@ -262,7 +262,7 @@ def _read_partition(request: Request, table: WireTable) -> Response:
 def _first_rows(service: LocalService, request: Request, table: WireTable) -> Response:
     """``?data&linenum=n``: rows as CSV with the names in the first line, as the result of a SELECT (PyODPS)."""
     from reconciler.local.sql.row_files import read_rows
-    from reconciler.local.sql.value_types import render_csv
+    from reconciler.local.sql.value_types import render_csv, shown_values
 
     require_rows(table)
     columns = choose_columns(table.definition.all_columns, request.query.get("cols"))
@@ -272,7 +272,7 @@ def _first_rows(service: LocalService, request: Request, table: WireTable) -> Re
         values = find_partition(table, request.query["partition"]).values
     with closing(open_catalog(service, request)) as catalog:
         batches = catalog.batches(table.name, [column.name for column in columns], values)
-        rows = read_rows(batches, count)
+        rows = read_rows(batches, count, shown_values)
     names, types = [column.name for column in columns], [column.type for column in columns]
     return Response(status=200, content=render_csv(names, types, rows).encode())
 

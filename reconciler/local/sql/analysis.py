@@ -118,9 +118,9 @@ class Analysis:
         self.cast: dict[int, str | None] = {}
         """What is converted, by the identity of CAST's node."""
 
-    def run(self, tree: Any) -> None:
-        """Refuse what the service refuses."""
-        self._query(tree, {}, None)
+    def run(self, tree: Any) -> list[str | None]:
+        """Refuse what the service refuses, and return the types of the result's columns, none if they are not known."""
+        return list((self._query(tree, {}, None) or {}).values())
 
     def _query(self, query: Any, shared: Mapping[str, Columns | None], outer: Scope | None) -> Columns | None:
         """Return the columns of a query."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reconciler.local.sql.problems import illegal_cast, internal_failure
-from reconciler.local.sql.value_types import render_csv, render_table, require_days, values_from_arrow
+from reconciler.local.sql.value_types import render_csv, render_table, require_days, shown_values
 from reconciler.local.tunnel.column_types import parse_type, wire_type
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class StatementResult:
     def rows(self) -> list[tuple[Any, ...]]:
         """The first rows, as many as a result has that is not read by tunnel."""
         return [
-            row for batch in self.batches(0, self.most) for row in zip(*map(_shown_values, batch.columns), strict=True)
+            row for batch in self.batches(0, self.most) for row in zip(*map(shown_values, batch.columns), strict=True)
         ]
 
     def csv(self) -> str:
@@ -77,16 +77,6 @@ class StatementResult:
     def table(self) -> str:
         """Return it as a table to be looked at."""
         return render_table(self.names, self.types, self.rows)
-
-
-def _shown_values(column: Any) -> list[Any]:
-    """Return the values of a column; a TIMESTAMP as text, for as a value of Python's it loses what is below a microsecond."""
-    import pyarrow as pa
-
-    if column.type != pa.timestamp("ns"):
-        return values_from_arrow(column, dict)
-    texts = column.cast(pa.string()).to_pylist()
-    return [text and text.rstrip("0").rstrip(".") for text in texts]
 
 
 def write_result(

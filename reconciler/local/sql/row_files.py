@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from reconciler.local.sql.value_types import duckdb_type, values_from_arrow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import BinaryIO
 
     from reconciler.local.sql.catalog import PartitionValues, TableColumn, TableDefinition
@@ -67,11 +67,13 @@ def read_batches(rows: Any, columns: Sequence[str]) -> Iterator[Any]:
             yield batch
 
 
-def read_rows(batches: Iterable[Any], count: int) -> list[tuple[Any, ...]]:
-    """Return the first rows of batches."""
+def read_rows(
+    batches: Iterable[Any], count: int, values: Callable[[Any], list[Any]] = values_from_arrow
+) -> list[tuple[Any, ...]]:
+    """Return the first rows of batches; `values` makes them of a column."""
     rows: list[tuple[Any, ...]] = []
     for batch in batches:
-        columns = [values_from_arrow(column) for column in batch.slice(0, count - len(rows)).columns]
+        columns = [values(column) for column in batch.slice(0, count - len(rows)).columns]
         rows += zip(*columns, strict=True)
         if len(rows) >= count:
             break

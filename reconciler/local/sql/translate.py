@@ -70,6 +70,8 @@ class Statement:
         self.embedded: list[Any] = embedding.embed(self.tree) if embedding else []
         """The queries of views and variables in it."""
         self.forms: list[Form] = []
+        self.types: list[str | None] = []
+        """Of the result's columns, as far as they are known without DuckDB."""
         self.calls: dict[str, SqlPosition | None] = {}
         """The project's functions that are called, folded, and where each is first."""
         for node in self.tree.find_all(exp.Anonymous):
@@ -89,7 +91,7 @@ class Statement:
         `functions` are the results of the project's functions, None of one that gives rows; `inputs` their arguments.
         """
         analysis = Analysis(self.locator, rules, tables, functions, inputs or {})
-        analysis.run(self.tree)
+        self.types = analysis.run(self.tree)
         for conversion in analysis.conversions:
             analysis.cast[id(self._convert(*conversion[:2]))] = conversion[2]
         self._say_operators()

@@ -46,6 +46,12 @@ _NAMES = {
 }
 
 
+_SAME_IN_DUCKDB: dict[tuple[str, str | None], str] = {
+    ("timestamp", "TIMESTAMP_NTZ"): "timestamp_ntz",
+    ("string", "JSON"): "json",
+}
+
+
 def duckdb_type(signature_type: str) -> str:
     """Return DuckDB's name for a type of a signature or of a table; ValueError for what is none."""
     from sqlglot import exp
@@ -74,12 +80,13 @@ def make_duckdb_type(kind: Any) -> None:
         kind.set("expressions", [exp.DataTypeParam(this=exp.Literal.number(n)) for n in (38, 18)])
 
 
-def signature_type(duckdb_type: str) -> str:
-    """Return the service's name for a type of DuckDB's."""
+def signature_type(duckdb_type: str, known: str | None = None) -> str:
+    """Return the service's name for a type of DuckDB's, which has the same for two of the service's; `known` says which it is."""
     from sqlglot import exp
 
     # Of nothing but NULL; the service has no such type in a table either.
-    return _type_name(exp.DataType.build(duckdb_type.replace('"NULL"', "VARCHAR"), dialect="duckdb"))
+    name = _type_name(exp.DataType.build(duckdb_type.replace('"NULL"', "VARCHAR"), dialect="duckdb"))
+    return _SAME_IN_DUCKDB.get((name, known), name)
 
 
 def _type_name(kind: Any) -> str:
@@ -141,6 +148,16 @@ def values_from_arrow(column: Any, make_struct: Callable[[dict[str, Any]], Any] 
     if not types.is_nested(column.type):
         return values
     return [_from_arrow(value, column.type, make_struct) for value in values]
+
+
+def shown_values(column: Any) -> list[Any]:
+    """Return the values of a column; a TIMESTAMP as text, for as a value of Python's it loses what is below a microsecond."""
+    import pyarrow as pa
+
+    if column.type != pa.timestamp("ns"):
+        return values_from_arrow(column, dict)
+    texts = column.cast(pa.string()).to_pylist()
+    return [text and text.rstrip("0").rstrip(".") for text in texts]
 
 
 def require_days(column: Any) -> None:
@@ -226,7 +243,7 @@ def render_cell(value: Any, kind: str) -> str:
         return NULL
     if kind == "float":
         return _shortest(value)
-    if kind == "timestamp":
+    if kind in ("timestamp", "timestamp_ntz"):
         return str(value)
     text = _format_value(value)
     return _quote(text) if isinstance(value, str | list | dict | bytes) else text
