@@ -297,3 +297,18 @@ def test_a_chain_of_operators_is_as_long_as_one_writes_it_and_what_is_nested_too
         (tmp_path / f"nested {number}").mkdir()
         with pytest.raises(SqlFailed, match=r"ODPS-0130161.*the statement is nested too deep"):
             ask(sql, tmp_path / f"nested {number}")
+
+
+def test_a_number_of_any_length_stands_anywhere_and_is_an_error_of_the_statement(tmp_path: Path) -> None:
+    places = (
+        "SELECT CAST(1 AS DECIMAL({0}, 2))", "SELECT STACK({0}, 1, 2)", "SELECT STACK('{0}', 1, 2)", "SELECT STACK('x', 1, 2)",
+        "SELECT TRANS_ARRAY('{0}', ',', 'a') AS (x)", "SELECT TRANS_COLS('one', 'a') AS (i, x)", "SELECT {0}", "SELECT -{0}",
+        "SELECT ROUND(1.5, {0})", "SELECT n FROM t LIMIT {0}", "SELECT GET_JSON_OBJECT('[1]', '$[{0}]')",
+        "SELECT SUM(n) OVER (ORDER BY n ROWS BETWEEN {0} PRECEDING AND CURRENT ROW) FROM t",
+    )  # fmt: skip
+    for number, place in enumerate(places):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        with pytest.raises(SqlFailed) as failure:
+            ask(place.format("9" * 5000), folder)
+        assert "ODPS-0010000" not in str(failure.value)

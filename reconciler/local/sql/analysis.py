@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
+from reconciler.base.numbers import whole_number
 from reconciler.local.sql import operators, refusals
 from reconciler.local.sql.built_ins import table
 from reconciler.local.sql.built_ins.signatures import (
@@ -319,11 +320,13 @@ class Analysis:
         return "BOOLEAN" if isinstance(node, exp.Predicate | exp.Connector | exp.Not) else None
 
     def _literal(self, node: Any, _: Scope) -> str:
-        if node.is_string:
+        if node.args["is_string"]:
             return "STRING"
-        if node.is_int and abs(int(node.name)) <= _LARGEST + 1:
-            return "INT" if int(node.name) <= _LARGEST_INT and self.rules.has_types_2 else "BIGINT"
-        return "DOUBLE"
+        digits = node.args["this"]
+        # No number of a type has 20 digits, and Python refuses to read thousands of them.
+        if not digits.isdigit() or len(significant := digits.lstrip("0")) > 19 or int(significant or 0) > _LARGEST + 1:
+            return "DOUBLE"
+        return "INT" if int(significant or 0) <= _LARGEST_INT and self.rules.has_types_2 else "BIGINT"
 
     def _column(self, node: Any, scope: Scope) -> str | None:
         name = node.name.lower()
@@ -359,7 +362,7 @@ class Analysis:
             if name in refusals.TYPES_2 and not self.rules.has_types_2:
                 raise refusals.type_of_edition_2(self.locator, inner, name)
             sizes = [
-                int(size.name)
+                _LARGEST if (number := whole_number(size.name)) is None else number
                 for size in inner.find_all(exp.DataTypeParam)
                 if size.parent is inner and size.name.isdigit()
             ]

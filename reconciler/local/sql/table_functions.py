@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
+from reconciler.base.numbers import whole_number
 from reconciler.local.sql.built_ins.makers import call
 from reconciler.local.sql.built_ins.table import say_plainly
 from reconciler.local.sql.problems import semantic_failure
@@ -66,7 +67,7 @@ def _parse_url_tuple(arguments: list[Any], _: int, refuse: Any) -> list[Any]:
 
 def _stack(arguments: list[Any], _: int, refuse: Any) -> list[Any]:
     count, *values = arguments
-    rows = int(_constant(count, refuse))
+    rows = _constant_count(count, refuse)
     if rows < 1 or len(values) % rows:
         raise refuse(f"STACK takes a whole number of values for each of {rows} rows")
     width = len(values) // rows
@@ -74,14 +75,14 @@ def _stack(arguments: list[Any], _: int, refuse: Any) -> list[Any]:
 
 
 def _trans_array(arguments: list[Any], _: int, refuse: Any) -> list[Any]:
-    keys = int(_constant(arguments[0], refuse))
+    keys = _constant_count(arguments[0], refuse)
     separator, values = arguments[1], arguments[2:]
     split = [_unnest(call("string_split", [value, separator.copy()])) for value in values[keys:]]
     return [*values[:keys], *split]
 
 
 def _trans_cols(arguments: list[Any], _: int, refuse: Any) -> list[Any]:
-    keys = int(_constant(arguments[0], refuse))
+    keys = _constant_count(arguments[0], refuse)
     values = arguments[1:]
     places = call("range", [exp.Literal.number(n) for n in (1, len(values) - keys + 1)])
     return [_unnest(places), *values[:keys], _unnest(call("list_value", values[keys:]))]
@@ -91,6 +92,13 @@ def _constant(value: Any, refuse: Any) -> str:
     if not isinstance(value, exp.Literal):
         raise refuse("this argument of the table function is a constant")
     return str(value.name)
+
+
+def _constant_count(value: Any, refuse: Any) -> int:
+    number = whole_number(_constant(value, refuse))
+    if number is None:
+        raise refuse("this argument of the table function is a whole number")
+    return number
 
 
 COLUMNS: dict[str, Callable[[list[Any], int, Any], list[Any]]] = {
