@@ -92,6 +92,7 @@ MEANINGS = {
     "'a\\\\b' LIKE 'a\\\\b'": True,
     "'abc' LIKE '%\\\\'": False,
     "ARRAY(1, 2)[0]": 1,
+    "LAST_VALUE(NULLIF(n, 9), true) OVER (ORDER BY n DESC)": 1,
     # "MAP": the last of several keys wins.
     "MAP('a', 1, 'b', 2, 'a', 3)": {"a": 3, "b": 2},
     "MAP_FROM_ARRAYS(ARRAY('a', 'a'), ARRAY(1, 2))": {"a": 2},
@@ -158,9 +159,23 @@ def test_aggregates_mean_what_is_documented(tmp_path: Path) -> None:
         "WM_CONCAT('-', s)": "1.7-12",
         "WM_CONCAT(DISTINCT '-', n)": "1",
         "SIZE(COLLECT_LIST(n))": 1,
+        # What is NULL in the row of the largest is the result, and not what stands in the next.
+        "ARG_MAX(x, n)": None,
+        "MAX_BY(n, x)": None,
+        "MIN_BY(n, x)": 1,
     }
     [found] = ask(f"SELECT {', '.join(meanings)} FROM t", tmp_path)
     assert dict(zip(meanings, found, strict=True)) == meanings
+
+
+def test_fields_of_fields_are_named_with_and_without_the_table(tmp_path: Path) -> None:
+    rows = "(SELECT NAMED_STRUCT('b', NAMED_STRUCT('c', n)) AS a FROM t)"
+    for number, (expression, value) in enumerate(
+        {"a.b.c": 1, "x.a.b.c": 1, "y.a.b.c + x.a.b.c": 2, "MAX(x.a.b.c)": 1}.items()
+    ):
+        joined = f" x JOIN {rows} y ON x.a.b.c = y.a.b.c" if "y." in expression else " x"
+        (tmp_path / str(number)).mkdir()
+        assert ask(f"SELECT {expression} FROM {rows}{joined}", tmp_path / str(number))[0] == (value,)
 
 
 def test_grouping_sets_are_the_same_in_both_spellings_and_tell_their_places(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ from reconciler.local.sql.expression_types import (
     wider,
 )
 from reconciler.local.sql.joins import require_equality, require_partitions
-from reconciler.local.sql.problems import illegal_cast, semantic_failure
+from reconciler.local.sql.problems import illegal_cast, invalid_type, semantic_failure
 from reconciler.local.sql.reading import BUILT_IN
 from reconciler.local.sql.table_functions import COLUMNS
 
@@ -64,6 +64,10 @@ class Scope:
     outer: Scope | None = None
     aliases: Columns = field(default_factory=dict)
     """What the SELECT list names, for the clauses that may use it."""
+
+    def has_source(self, name: str) -> bool:
+        """Whether a source is called so, here or outside."""
+        return name in self.sources or (self.outer is not None and self.outer.has_source(name))
 
     def find(self, name: str, source: str) -> tuple[bool, str | None]:
         """Return whether a column is there, as far as is known, and its type."""
@@ -332,6 +336,10 @@ class Analysis:
         name = node.name.lower()
         if isinstance(node.this, exp.Star):
             return None
+        if node.db and not scope.has_source(node.table.lower()):
+            # Neither project.table.column: a field of a field, or one of a column that its table stands before.
+            node.meta["path"] = True
+            return None
         is_resolved, kind = scope.find(name, node.table.lower())
         if is_resolved:
             if kind is None and (refused := refusals.no_bare_word(self.locator, node)):
@@ -464,7 +472,8 @@ class Analysis:
     def _bracket(self, node: Any, scope: Scope) -> str | None:
         kind = self._type(node.this, scope)
         for index in node.expressions:
-            self._type(index, scope)
+            if self._type(index, scope) not in (None, NULL, *INTEGERS) and (kind or "").startswith("ARRAY"):
+                raise invalid_type(self.locator.of(index), "an element of an ARRAY is named by its number")
         inner = split_types(kind.partition("<")[2][:-1]) if kind and "<" in kind else []
         return inner[-1] if inner and inner[-1] != "?" and not (kind or "").startswith("STRUCT") else None
 

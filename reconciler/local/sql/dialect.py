@@ -67,6 +67,10 @@ def parser_class(functions: frozenset[str]) -> Any:
 
 def require_own_tokens(tokens: Sequence[Any], text: str) -> None:
     """Refuse what a tree no longer shows: EXCLUDE for EXCEPT, USING SAMPLE, and names of types of other databases."""
+    for index, token in enumerate(tokens):
+        is_call = [later.token_type for later in tokens[index + 1 : index + 2]] == [TokenType.L_PAREN]
+        if token.token_type in (TokenType.ISNULL, TokenType.NOTNULL) and not is_call:
+            raise _foreign(token, text, "the test is IS NULL or IS NOT NULL")
     # For each open parenthesis, whether it is CAST's, and whether AS was there.
     casts: list[str] = []
     for token, following in pairwise(tokens):

@@ -91,7 +91,8 @@ def _conjuncts(condition: Any) -> Iterator[Any]:
 
 def _sides(condition: Any, joined: str) -> set[bool]:
     """Return whether a condition is of the joined side, of the others, or of both; columns without a source tell nothing."""
-    return {column.table.lower() == joined for column in condition.find_all(exp.Column) if column.table}
+    named = [column.parts[:-1] for column in condition.find_all(exp.Column) if column.table]
+    return {joined in [part.name.lower() for part in parts] for parts in named}
 
 
 def _is_open(condition: Any) -> bool:

@@ -109,8 +109,10 @@ def no_equality(locator: Locator, condition: Any) -> SqlFailed:
 
 
 def no_column(locator: Locator, column: Any) -> SqlFailed:
-    """The text is recorded."""
-    return semantic_failure(locator.of(column), f"column {column.name} cannot be resolved")
+    """The text is recorded; columns by a regular expression are documented [doc "SELECT syntax"], and missing here."""
+    is_pattern = column.this.args.get("quoted") and not column.name.isidentifier() and set(".*+?|(") & set(column.name)
+    missing = ": missing here: columns by a regular expression; --target asks a project" if is_pattern else ""
+    return semantic_failure(locator.of(column), f"column {column.name} cannot be resolved{missing}")
 
 
 def no_bare_word(locator: Locator, column: Any) -> SqlFailed | None:

@@ -225,8 +225,9 @@ class Statement:
             node.set("catalog", None)
         for column in self.tree.find_all(exp.Column):
             # project.table.column; the alias has neither project nor schema.
-            column.set("db", None)
-            column.set("catalog", None)
+            if not column.meta.get("path"):
+                column.set("db", None)
+                column.set("catalog", None)
 
     def use_functions(self, functions: dict[str, QueryFunction]) -> None:
         """Say calls of the project's functions as DuckDB can."""

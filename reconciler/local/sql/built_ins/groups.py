@@ -10,8 +10,8 @@ ROWS = """
 any        | BOOLEAN(BOOLEAN)       | @bool_or
 any_value  | T(T)                   | @any_value
 approx_distinct | BIGINT(ANY)       | !count_distinct
-arg_max    | T(ANY, T)              | @arg_max(b, a)
-arg_min    | T(ANY, T)              | @arg_min(b, a)
+arg_max    | T(ANY, T)              | @arg_max_null(b, a)
+arg_min    | T(ANY, T)              | @arg_min_null(b, a)
 avg        | DOUBLE(DOUBLE)         | @avg
 avg        | DECIMAL(DECIMAL)       | @avg
 bitwise_and_agg | BIGINT(BIGINT)    | @bit_and
@@ -32,13 +32,13 @@ grouping_id | BIGINT(ANY, ANY...)   | @grouping
 max        | N(N)                   | @max
 max        | STRING(STRING)         | @max
 max        | M(M)                   | @max
-max_by     | T(T, ANY)              | @arg_max
+max_by     | T(T, ANY)              | @arg_max_null
 median     | DOUBLE(DOUBLE)         | @median
 median     | DECIMAL(DECIMAL)       | @median
 min        | N(N)                   | @min
 min        | STRING(STRING)         | @min
 min        | M(M)                   | @min
-min_by     | T(T, ANY)              | @arg_min
+min_by     | T(T, ANY)              | @arg_min_null
 percentile | DOUBLE(BIGINT, DOUBLE) | @quantile_cont
 percentile | ARRAY<DOUBLE>(BIGINT, ARRAY<DOUBLE>) | @quantile_cont
 percentile_cont | DOUBLE(DOUBLE, DOUBLE) | @quantile_cont

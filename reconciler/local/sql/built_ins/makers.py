@@ -285,7 +285,8 @@ def _count_distinct(node: BuiltInCall) -> Any:
 
 def _ignoring_nulls(node: BuiltInCall) -> Any:
     value, ignored = node.arguments
-    plain = call(node.name, [value])
+    # sqlglot says IGNORE NULLS of functions alone that it knows.
+    plain = {"first_value": exp.FirstValue, "last_value": exp.LastValue}[node.name](this=value)
     if not isinstance(ignored, exp.Boolean):
         raise node.refusal("whether NULL is left out is a constant")
     return exp.IgnoreNulls(this=plain) if ignored.this else plain
