@@ -59,6 +59,13 @@ class StoredDocument:
     modified: float
 
 
+def new_document(
+    kind: str, name: str, document: dict[str, Any], now: float, parent: str = "", code: StoredCode = NO_CODE
+) -> StoredDocument:
+    """Return an object as it is made."""
+    return StoredDocument(kind=kind, parent=parent, name=name, document=document, code=code, created=now, modified=now)
+
+
 class FcRecords:
     """The SQL of one transaction."""
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from reconciler.local.fc.code_uploads import receive_code
-from reconciler.local.fc.database import NO_CODE, StoredDocument
+from reconciler.local.fc.database import NO_CODE, StoredDocument, new_document
 from reconciler.local.fc.layers import find_layer
 from reconciler.local.fc.qualifiers import CHILDREN, resolve
 from reconciler.local.fc.refusals import invalid_argument, name_conflict, object_in_use
@@ -89,13 +89,8 @@ class FunctionCalls:
                 "_group": document.get("resourceGroupId"),
                 "_published": 0,
             }
-            record = StoredDocument(
-                kind="function",
-                name=name,
-                document={**settings, **identity},
-                code=incoming.code if incoming else NO_CODE,
-                created=now,
-                modified=now,
+            record = new_document(
+                "function", name, {**settings, **identity}, now, code=incoming.code if incoming else NO_CODE
             )
             if incoming:
                 incoming.keep()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from reconciler.local.fc.code_uploads import receive_code
-from reconciler.local.fc.database import StoredDocument, padded_number
+from reconciler.local.fc.database import StoredDocument, new_document, padded_number
 from reconciler.local.fc.refusals import invalid_argument, missing_object, object_in_use
 from reconciler.local.fc.service import MOST_JSON, existing_object, show_time, split_page
 from reconciler.local.fc.validation import checked_name
@@ -46,17 +46,9 @@ class LayerCalls:
             number = (counter.document["last"] if counter else 0) + 1
             now = self.service.now()
             count = {**(counter.document if counter else {"acl": "0"}), "last": number}
-            rows.put(StoredDocument(kind="layer counter", name=name, document=count, created=now, modified=now))
+            rows.put(new_document("layer counter", name, count, now))
             fields["_key"] = request.request_id.lower()
-            record = StoredDocument(
-                kind="layer",
-                parent=name,
-                name=padded_number(number),
-                document=fields,
-                code=incoming.code,
-                created=now,
-                modified=now,
-            )
+            record = new_document("layer", padded_number(number), fields, now, name, incoming.code)
             incoming.keep()
             rows.add(record)
             shown = self._show(rows, record)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
 from reconciler.local.fc.checksums import CodeChecksum
-from reconciler.local.fc.database import StoredCode, StoredDocument
+from reconciler.local.fc.database import StoredCode, StoredDocument, new_document
 from reconciler.local.fc.downloads import open_blob
 from reconciler.local.fc.object_signing import require_object_signature
 from reconciler.local.fc.service import query_parameters, show_time
@@ -116,17 +116,7 @@ class ObjectCall:
                 }
                 code = StoredCode(sha256, content.size, str(checksum))
                 store.blobs.keep(upload, content)
-                rows.put(
-                    StoredDocument(
-                        kind="object",
-                        parent=self.bucket,
-                        name=self.key,
-                        document=document,
-                        code=code,
-                        created=now,
-                        modified=now,
-                    )
-                )
+                rows.put(new_document("object", self.key, document, now, self.bucket, code))
         return Response(status=200, headers=(("ETag", f'"{md5.upper()}"'), ("x-oss-hash-crc64ecma", str(checksum))))
 
     def _require_free(self, rows: FcRecords) -> None:

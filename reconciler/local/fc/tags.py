@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from reconciler.local.fc.database import StoredDocument
+from reconciler.local.fc.database import StoredDocument, new_document
 from reconciler.local.fc.refusals import invalid_argument, missing_object
 from reconciler.local.fc.service import existing_object, show_time, split_page
 from reconciler.local.fc.validation import checked_tags
@@ -106,9 +106,7 @@ class ConcurrencyCalls:
             name = existing_object(rows, "function", request.path[1]).name
             now = self.service.now()
             fields = {"reservedConcurrency": reserved}
-            record = StoredDocument(
-                kind="concurrency", parent=name, name=name, document=fields, created=now, modified=now
-            )
+            record = new_document("concurrency", name, fields, now, name)
             rows.put(record)
         return answer_json(self._show(record))
 

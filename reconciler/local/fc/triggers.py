@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from reconciler.local.fc.database import StoredDocument
+from reconciler.local.fc.database import StoredDocument, new_document
 from reconciler.local.fc.refusals import invalid_argument, limit_exceeded, name_conflict
 from reconciler.local.fc.service import LATEST, existing_object, show_time
 from reconciler.local.fc.validation import checked_name
@@ -55,9 +55,7 @@ class TriggerCalls:
             _require_fitting(rows, function, fields, others)
             now = self.service.now()
             fields["_id"] = str(uuid.uuid4())
-            record = StoredDocument(
-                kind="trigger", parent=function, name=name, document=fields, created=now, modified=now
-            )
+            record = new_document("trigger", name, fields, now, function)
             rows.add(record)
         return answer_json(self._show(record))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from reconciler.local.fc.database import StoredDocument, padded_number
+from reconciler.local.fc.database import StoredDocument, new_document, padded_number
 from reconciler.local.fc.qualifiers import find_version
 from reconciler.local.fc.refusals import invalid_argument, missing_object, name_conflict, object_in_use
 from reconciler.local.fc.service import LATEST, existing_object, show_time, split_page
@@ -44,14 +44,8 @@ class VersionCalls:
                         409, "VersionPublishError", f"function '{name}' has not changed since version {int(last.name)}"
                     )
             number, now = function.document["_published"] + 1, self.service.now()
-            record = StoredDocument(
-                kind="version",
-                parent=name,
-                name=padded_number(number),
-                document={**settings, "_description": description},
-                code=function.code,
-                created=now,
-                modified=now,
+            record = new_document(
+                "version", padded_number(number), {**settings, "_description": description}, now, name, function.code
             )
             rows.add(record)
             rows.put(replace(function, document={**function.document, "_published": number}))
@@ -115,9 +109,7 @@ class AliasCalls:
             existing_object(rows, "function", function)
             fields = _checked_alias(rows, function, document)
             now = self.service.now()
-            record = StoredDocument(
-                kind="alias", parent=function, name=name, document=fields, created=now, modified=now
-            )
+            record = new_document("alias", name, fields, now, function)
             if not rows.add(record):
                 raise name_conflict("alias", name)
         return answer_json(_show_alias(record))

@@ -6,9 +6,9 @@ import uuid
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from reconciler.local.fc.database import StoredDocument
+from reconciler.local.fc.database import StoredDocument, new_document
 from reconciler.local.ververica.jobs import ACTIVE, deployment_jobs, refresh_jobs, run_digest
-from reconciler.local.ververica.service import answer_data, find_document, newest_first, refuse
+from reconciler.local.ververica.service import answer_data, newest_first, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,19 +63,12 @@ class DeploymentCalls:
         now = self.service.now()
         document |= {"_creator": request.actor, "_modifier": request.actor}
         number = str(uuid.uuid4())
-        record = StoredDocument(
-            kind="deployment",
-            parent=request.namespace,
-            name=number,
-            document=document,
-            created=now,
-            modified=now,
-        )
+        record = new_document("deployment", number, document, now, request.namespace)
         with self.service.store.writing() as rows:
             if _find_named(rows, request.namespace, document["name"]) is not None:
                 raise refuse("DeploymentAlreadyExists", f"a deployment of the name {document['name']} exists")
             rows.add(record)
-        return answer_data(request, self._show(record, [], request))
+            return answer_data(request, self._show(rows, record, request))
 
     def list(self, request: ApiRequest) -> Response:
         """
@@ -85,10 +78,7 @@ class DeploymentCalls:
         """
         refresh_jobs(self.service, request.namespace)
         with self.service.store.reading() as rows:
-            records = newest_first(rows.each("deployment", request.namespace))
-            shown = [
-                self._show(record, deployment_jobs(rows, request.namespace, record.name), request) for record in records
-            ]
+            shown = self._show_all(rows, request)
         values = [value for value in request.text("labelValueArray").split(",") if value]
         shown = [each for each in shown if _matches(each, request, values)]
         page, more = request.page(shown)
@@ -98,8 +88,8 @@ class DeploymentCalls:
         """``GET …/{deploymentId}`` (read in the SDK)."""
         refresh_jobs(self.service, request.namespace)
         with self.service.store.reading() as rows:
-            record = find_document(rows, "deployment", request.names[0], request.namespace, "deployment")
-            return answer_data(request, self._show(record, deployment_jobs(rows, record.parent, record.name), request))
+            record = request.lookup(rows, "deployment")
+            return answer_data(request, self._show(rows, record, request))
 
     def read_named(self, request: ApiRequest) -> Response:
         """``GET …/name/{name}`` (read in the SDK)."""
@@ -108,16 +98,13 @@ class DeploymentCalls:
             record = _find_named(rows, request.namespace, request.names[0])
             if record is None:
                 raise refuse("DeploymentNotFound", f"no deployment has the name {request.names[0]}")
-            return answer_data(request, self._show(record, deployment_jobs(rows, record.parent, record.name), request))
+            return answer_data(request, self._show(rows, record, request))
 
     def list_labelled(self, request: ApiRequest) -> Response:
         """``GET …/getDeployments/byLabel?labelKey=&labelValue=`` (read in the SDK)."""
         refresh_jobs(self.service, request.namespace)
         with self.service.store.reading() as rows:
-            shown = [
-                self._show(record, deployment_jobs(rows, record.parent, record.name), request)
-                for record in newest_first(rows.each("deployment", request.namespace))
-            ]
+            shown = self._show_all(rows, request)
         value = request.text("labelValue")
         return answer_data(request, [each for each in shown if each["labels"].get(request.text("labelKey")) == value])
 
@@ -131,7 +118,7 @@ class DeploymentCalls:
         sent = request.document()
         changes = {name: sent[name] for name in _FIELDS if name in sent}
         with self.service.store.writing() as rows:
-            record = find_document(rows, "deployment", request.names[0], request.namespace, "deployment")
+            record = request.lookup(rows, "deployment")
             before = record.document
             if "executionMode" in changes and changes["executionMode"] != before["executionMode"]:
                 raise refuse("ExecutionModeFixed", "executionMode cannot be changed")
@@ -146,14 +133,13 @@ class DeploymentCalls:
             document["_modifier"] = request.actor
             updated = replace(record, document=document, modified=self.service.now())
             rows.put(updated)
-            jobs = deployment_jobs(rows, record.parent, record.name)
-        return answer_data(request, self._show(updated, jobs, request))
+            return answer_data(request, self._show(rows, updated, request))
 
     def delete(self, request: ApiRequest) -> Response:
         """``DELETE …/{deploymentId}`` (read in the SDK); with a job that runs: `VervericaSettings.delete_running`."""
         refresh_jobs(self.service, request.namespace)
         with self.service.store.writing() as rows:
-            record = find_document(rows, "deployment", request.names[0], request.namespace, "deployment")
+            record = request.lookup(rows, "deployment")
             jobs = deployment_jobs(rows, record.parent, record.name)
             running = [job for job in jobs if job.document["_status"] in ACTIVE]
             if running and self.service.settings.delete_running == "refuse":
@@ -168,7 +154,7 @@ class DeploymentCalls:
     def start_log(self, request: ApiRequest) -> Response:
         """``GET …/{deploymentId}/latest_jobmanager_start_log`` (read in the SDK): a text; here what Flink said when it was started."""
         with self.service.store.reading() as rows:
-            record = find_document(rows, "deployment", request.names[0], request.namespace, "deployment")
+            record = request.lookup(rows, "deployment")
             jobs = deployment_jobs(rows, record.parent, record.name)
         return answer_data(request, jobs[0].document.get("_log", "") if jobs else "")
 
@@ -210,7 +196,12 @@ class DeploymentCalls:
             return merged
         return after
 
-    def _show(self, record: StoredDocument, jobs: Sequence[StoredDocument], request: ApiRequest) -> dict[str, Any]:
+    def _show_all(self, rows: FcRecords, request: ApiRequest) -> Sequence[dict[str, Any]]:
+        records = newest_first(rows.each("deployment", request.namespace))
+        return [self._show(rows, record, request) for record in records]
+
+    def _show(self, rows: FcRecords, record: StoredDocument, request: ApiRequest) -> dict[str, Any]:
+        jobs = deployment_jobs(rows, record.parent, record.name)
         document = {name: record.document[name] for name in _FIELDS if name in record.document}
         if self.service.settings.defaults_on_read:
             options = {**_DEFAULTS["flinkConf"], **(document.get("flinkConf") or {})}

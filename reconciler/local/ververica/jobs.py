@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from reconciler.base.errors import UdfsError
-from reconciler.local.fc.database import StoredDocument
+from reconciler.local.fc.database import StoredDocument, new_document
 from reconciler.local.ververica.flink_api import FlinkRefusal, last_line
 from reconciler.local.ververica.programs import StartFailure, flink_request
 from reconciler.local.ververica.savepoints import newest_state, savepoint_record
@@ -68,9 +68,7 @@ class JobCalls:
         refresh_jobs(self.service, request.namespace)
         number = uuid.uuid4()
         with self.service.store.writing() as rows:
-            deployment = find_document(
-                rows, "deployment", str(sent.get("deploymentId")), request.namespace, "deployment"
-            )
+            deployment = find_document(rows, "deployment", str(sent.get("deploymentId")), request.namespace)
             jobs = deployment_jobs(rows, request.namespace, deployment.name)
             if self.service.settings.second_start == "refuse" and any(
                 job.document["_status"] in ACTIVE for job in jobs
@@ -90,14 +88,7 @@ class JobCalls:
                 "_restore": strategy,
                 "_creator": request.actor,
             }
-            record = StoredDocument(
-                kind="job",
-                parent=request.namespace,
-                name=str(number),
-                document=document,
-                created=now,
-                modified=now,
-            )
+            record = new_document("job", str(number), document, now, request.namespace)
             rows.add(record)
         threading.Thread(target=self._submit, args=(record, deployment, state), name="udfs-start", daemon=True).start()
         return answer_data(request, self._show(record))
@@ -115,7 +106,7 @@ class JobCalls:
             return None
         if kind == "FROM_SAVEPOINT":
             number = str(strategy.get("savepointId"))
-            savepoint = find_document(rows, "savepoint", number, request.namespace, "savepoint")
+            savepoint = find_document(rows, "savepoint", number, request.namespace)
             if savepoint.document["_state"] != "COMPLETED":
                 raise refuse(
                     "SavepointNotCompleted", f"the savepoint {savepoint.name} is {savepoint.document['_state']}"
@@ -157,14 +148,14 @@ class JobCalls:
         """``GET …/jobs/{jobId}`` (read in the SDK)."""
         refresh_jobs(self.service, request.namespace)
         with self.service.store.reading() as rows:
-            record = find_document(rows, "job", request.names[0], request.namespace, "job")
+            record = request.lookup(rows, "job")
         return answer_data(request, self._show(record))
 
     def list(self, request: ApiRequest) -> Response:
         """``GET …/jobs?deploymentId=`` (read in the SDK), the last first (a guess)."""
         refresh_jobs(self.service, request.namespace)
         with self.service.store.reading() as rows:
-            find_document(rows, "deployment", request.text("deploymentId"), request.namespace, "deployment")
+            find_document(rows, "deployment", request.text("deploymentId"), request.namespace)
             jobs = deployment_jobs(rows, request.namespace, request.text("deploymentId"))
         page, more = request.page([self._show(job) for job in jobs])
         return answer_data(request, page, more)
@@ -176,7 +167,7 @@ class JobCalls:
             raise refuse("InvalidParameter", f"stopStrategy must be one of {', '.join(_STOPS)}")
         refresh_jobs(self.service, request.namespace)
         with self.service.store.reading() as rows:
-            record = find_document(rows, "job", request.names[0], request.namespace, "job")
+            record = request.lookup(rows, "job")
         if record.document["_status"] not in ACTIVE:
             raise refuse("JobNotRunning", f"the job {record.name} is {record.document['_status']}")
         number, savepoint = record.document["_number"], None
@@ -191,7 +182,7 @@ class JobCalls:
         except FlinkRefusal as error:
             raise refuse("StopFailed", str(error)) from error
         with self.service.store.writing() as rows:
-            latest = find_document(rows, "job", record.name, record.parent, "job")
+            latest = find_document(rows, "job", record.name, record.parent)
             document = {**latest.document, "_status": "CANCELLING", "_stopped": strategy != "NONE"}
             updated = replace(latest, document=document, modified=self.service.now())
             rows.put(updated)
@@ -203,7 +194,7 @@ class JobCalls:
         """``DELETE …/jobs/{jobId}`` (read in the SDK). One that runs is not deleted (a guess)."""
         refresh_jobs(self.service, request.namespace)
         with self.service.store.writing() as rows:
-            record = find_document(rows, "job", request.names[0], request.namespace, "job")
+            record = request.lookup(rows, "job")
             if record.document["_status"] in ACTIVE:
                 raise refuse("JobRunning", f"the job {record.name} is {record.document['_status']}")
             rows.drop("job", record.name, record.parent)
@@ -219,7 +210,7 @@ class JobCalls:
         if kind != "jobs" or not path.startswith("/jobs/"):
             raise refuse("InvalidParameter", "resourceType must be jobs, and flinkApiPath begin with /jobs/")
         with self.service.store.reading() as rows:
-            find_document(rows, "job", number, request.text("namespace"), "job")
+            find_document(rows, "job", number, request.text("namespace"))
         try:
             answer = self.service.engine.reach().ask("GET", path)
         except FlinkRefusal as error:

@@ -6,7 +6,7 @@ import uuid
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from reconciler.local.fc.database import StoredDocument
+from reconciler.local.fc.database import StoredDocument, new_document
 from reconciler.local.ververica.flink_api import FlinkRefusal
 from reconciler.local.ververica.service import answer_data, find_document, newest_first, refuse
 
@@ -26,9 +26,7 @@ class SavepointCalls:
         """``POST`` (read in the SDK): of the job that runs; answers at once, STARTED."""
         sent = request.document()
         with self.service.store.reading() as rows:
-            deployment = find_document(
-                rows, "deployment", str(sent.get("deploymentId")), request.namespace, "deployment"
-            )
+            deployment = find_document(rows, "deployment", str(sent.get("deploymentId")), request.namespace)
             jobs = [
                 job for job in rows.each("job", request.namespace) if job.document["_deployment"] == deployment.name
             ]
@@ -51,7 +49,7 @@ class SavepointCalls:
         """``GET …/{savepointId}`` (read in the SDK)."""
         refresh_savepoints(self.service, request.namespace)
         with self.service.store.reading() as rows:
-            record = find_document(rows, "savepoint", request.names[0], request.namespace, "savepoint")
+            record = request.lookup(rows, "savepoint")
         return answer_data(request, self._show(record))
 
     def list(self, request: ApiRequest) -> Response:
@@ -71,7 +69,7 @@ class SavepointCalls:
     def delete(self, request: ApiRequest) -> Response:
         """``DELETE …/{savepointId}`` (read in the SDK): it is shown no more; its files stay, which is not settled."""
         with self.service.store.writing() as rows:
-            find_document(rows, "savepoint", request.names[0], request.namespace, "savepoint")
+            request.lookup(rows, "savepoint")
             rows.drop("savepoint", request.names[0], request.namespace)
         return answer_data(request, None)
 
@@ -114,14 +112,7 @@ def savepoint_record(
         "_location": "",
         "_failure": "",
     }
-    return StoredDocument(
-        kind="savepoint",
-        parent=job.parent,
-        name=str(number),
-        document=document,
-        created=now,
-        modified=now,
-    )
+    return new_document("savepoint", str(number), document, now, job.parent)
 
 
 def refresh_savepoints(service: VervericaService, namespace: str) -> None:

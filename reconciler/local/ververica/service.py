@@ -91,6 +91,10 @@ class ApiRequest:
     def document(self) -> dict[str, Any]:
         return self.plain.document()
 
+    def lookup(self, rows: FcRecords, kind: str) -> StoredDocument:
+        """Return the document that the path names."""
+        return find_document(rows, kind, self.names[0], self.namespace)
+
     def text(self, name: str) -> str:
         return self.plain.query.get(name, "")
 
@@ -114,11 +118,12 @@ def answer_data(request: ApiRequest, data: Any, more: dict[str, Any] | None = No
     return Response(status=200, content=content, content_type="application/json;charset=utf-8")
 
 
-def find_document(rows: FcRecords, kind: str, name: str, namespace: str, label: str) -> StoredDocument:
+def find_document(rows: FcRecords, kind: str, name: str, namespace: str) -> StoredDocument:
     """Return a document; a refusal where there is none."""
     record = rows.find(kind, name, namespace)
     if record is None:
-        raise refuse(f"{label.capitalize()}NotFound", f"the {label} {name} does not exist")
+        label = "UDF artifact" if kind == "udfartifact" else kind
+        raise refuse(f"{label.title().replace(' ', '')}NotFound", f"the {label} {name} does not exist")
     return record
 
 

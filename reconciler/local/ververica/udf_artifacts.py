@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from reconciler.local.fc.database import StoredDocument
+from reconciler.local.fc.database import StoredDocument, new_document
 from reconciler.local.ververica.service import answer_data, find_document, refuse
 
 if TYPE_CHECKING:
@@ -34,14 +34,7 @@ class UdfArtifactCalls:
         name = str(sent.get("name") or "")
         if not name:
             raise refuse("InvalidParameter", "name is required")
-        record = StoredDocument(
-            kind="udfartifact",
-            parent=request.namespace,
-            name=name,
-            document={**document, "_creator": request.actor},
-            created=now,
-            modified=now,
-        )
+        record = new_document("udfartifact", name, {**document, "_creator": request.actor}, now, request.namespace)
         with self.service.store.writing() as rows:
             is_free = rows.add(record)
         message = "" if is_free else f"a UDF artifact of the name {name} exists"
@@ -58,7 +51,7 @@ class UdfArtifactCalls:
     def update(self, request: ApiRequest) -> Response:
         """``PUT …/{name}`` (read in the SDK): what is not named stays, a guess."""
         with self.service.store.writing() as rows:
-            record = find_document(rows, "udfartifact", request.names[0], request.namespace, "UDF artifact")
+            record = request.lookup(rows, "udfartifact")
             document = {**record.document, **self._check_fields({**record.document, **request.document()})}
             updated = replace(record, document=document, modified=self.service.now())
             rows.put(updated)
@@ -68,7 +61,7 @@ class UdfArtifactCalls:
     def delete(self, request: ApiRequest) -> Response:
         """``DELETE …/{name}`` (read in the SDK). One whose functions are registered is not deleted, a guess."""
         with self.service.store.writing() as rows:
-            record = find_document(rows, "udfartifact", request.names[0], request.namespace, "UDF artifact")
+            record = request.lookup(rows, "udfartifact")
             if record.document.get("_functions"):
                 raise refuse("UdfArtifactInUse", f"functions of {record.name} are registered")
             rows.drop("udfartifact", record.name, record.parent)
@@ -81,7 +74,7 @@ class UdfArtifactCalls:
             for other in rows.each("udfartifact", request.namespace):
                 if name in other.document.get("_functions", {}):
                     raise refuse("UdfFunctionAlreadyExists", f"a function of the name {name} is registered")
-            record = find_document(rows, "udfartifact", artifact, request.namespace, "UDF artifact")
+            record = find_document(rows, "udfartifact", artifact, request.namespace)
             functions = {**record.document.get("_functions", {}), name: path}
             rows.put(replace(record, document={**record.document, "_functions": functions}))
         data = {"functionName": name, "className": path, "udfArtifactName": artifact}
@@ -92,7 +85,7 @@ class UdfArtifactCalls:
         name = request.names[0]
         with self.service.store.writing() as rows:
             artifact = request.text("udfArtifactName")
-            record = find_document(rows, "udfartifact", artifact, request.namespace, "UDF artifact")
+            record = find_document(rows, "udfartifact", artifact, request.namespace)
             functions = dict(record.document.get("_functions", {}))
             if name not in functions:
                 raise refuse("UdfFunctionNotFound", f"no function of the name {name} is registered of {artifact}")

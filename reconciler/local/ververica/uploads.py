@@ -10,7 +10,7 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reconciler.local.fc.database import StoredDocument
+from reconciler.local.fc.database import new_document
 from reconciler.local.fc.objects import ObjectCall
 from reconciler.local.http.messages import HttpRefusal
 from reconciler.local.ververica.service import answer_data, refuse
@@ -44,7 +44,7 @@ class UploadCalls:
         key = f"artifacts/namespaces/{request.namespace}/{name}"
         document = {"bucket": settings.bucket, "key": key, "expires": now + settings.presigned_seconds}
         with self.service.store.writing() as rows:
-            rows.add(StoredDocument(kind="upload", name=token, document=document, created=now, modified=now))
+            rows.add(new_document("upload", token, document, now))
         address = f"http://{self.service.objects.address}/{ROOT}/{token}"
         return answer_data(request, {"jarUrl": f"oss://{settings.bucket}/{key}", "preSignedUrl": address})
 
