@@ -121,6 +121,11 @@ MISTAKES: Mapping[str, tuple[str, str, str]] = {
     "both programs": ("main: main.py", "main: main.py\n    sql: job.sql", "error[E204]: 'main' and 'sql' exclude each other"),
     "no program": ("    main: main.py\n", "", "error[E201]: the job 'near-job' needs the key 'main' or 'sql'"),
     "neither Python nor Java": ("source: udfs.py, ", "", "error[E201]: the function 'near' needs the key 'source' or 'jar'"),
+    "a role that is none": (
+        "flink-1.20}\nenv",
+        "flink-1.20, credentials: {oidc: {role_arn: ci, provider_arn: 'acs:ram::1:oidc-provider/a'}}}\nenv",
+        "error[E203]: the role_arn of the target 'prod' cannot be used",
+    ),
     "a test that expects nothing": ("class: near}", "class: near, tests: [{args: [1]}]}", "error[E201]: item 1 of 'tests' needs the key 'returns' or 'raises'"),
     "a test that expects two things": ("class: near}", "class: near, tests: [{args: [1], returns: 1, raises: x}]}", "error[E204]: 'returns' and 'raises' exclude each other"),
     "no such function": ("[near, upper]", "[naer, upper]", "error[E301]: the function 'naer' is not declared"),

@@ -61,12 +61,12 @@ CloudChoice: TypeAlias = LinkName | OidcChoice
 Choice: TypeAlias = OdpsLinkName | OidcChoice
 
 
-def arns_of(choice: Choice | None) -> Iterator[tuple[str, str, str | None]]:
-    """Yield key, value and what is wrong with it, of each name of a choice."""
+def arns_of(choice: Choice | None) -> Iterator[tuple[tuple[str, ...], str, str | None]]:
+    """Yield keys within a target, value and what is wrong with it, of each name of a choice."""
     if isinstance(choice, OidcChoice):
         for key, value, kind in (
             ("role_arn", choice.oidc.role_arn, "role"),
             ("provider_arn", choice.oidc.provider_arn, "oidc-provider"),
         ):
-            match = _ARN.match(value)
-            yield key, value, None if match and match["kind"] == kind else f"acs:ram::ACCOUNT:{kind}/NAME"
+            match, form = _ARN.match(value), f"acs:ram::ACCOUNT:{kind}/NAME"
+            yield ("credentials", "oidc", key), value, None if match and match["kind"] == kind else form

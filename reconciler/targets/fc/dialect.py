@@ -11,8 +11,7 @@ from reconciler.manifest.checks.functions import check_expectations, check_packa
 from reconciler.manifest.checks.names import check_file, check_names, check_patterns, check_repeated, undeclared_name
 from reconciler.manifest.checks.packages import check_package_uses, check_packages
 from reconciler.manifest.dialect import Code, Dialect, Draft, Flaw
-from reconciler.targets.addresses import why_not_an_address
-from reconciler.targets.credentials.choice import arns_of
+from reconciler.targets.addresses import check_target_settings, why_not_an_address
 from reconciler.targets.fc.arns import is_layer_arn, is_role, parse_layer_arn
 from reconciler.targets.fc.handlers import check_handler
 from reconciler.targets.fc.limits import (
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from reconciler.manifest.dialect import Keys
+    from reconciler.targets.addresses import Setting
     from reconciler.targets.fc.manifest import Function, Target
 
 _Draft: TypeAlias = Draft[Manifest]
@@ -45,20 +45,10 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]\Z")
 
 def check_fc_targets(draft: _Draft) -> Iterator[Flaw]:
     """Yield endpoints, regions, accounts and buckets that cannot be."""
-    for name, target in draft.manifest.targets.items():
-        for keys, value, hint in _settings(target):
-            # Variables are put in place for the chosen target alone; the others are judged as far as they are known.
-            if value is not None and hint is not None and (name == draft.target_name or "${" not in value):
-                message = f"the {' of '.join(reversed(keys))} of the target {quote(name)} cannot be used"
-                yield Flaw("E203", message, ("targets", name, *keys), hint)
-        for key, value, form in arns_of(target.credentials):
-            if form is not None and (name == draft.target_name or "${" not in value):
-                message = f"the {key} of the target {quote(name)} is no name of that kind"
-                yield Flaw("E203", message, ("targets", name, "credentials", "oidc", key), form)
+    return check_target_settings(draft, _settings)
 
 
-def _settings(target: Target) -> Iterator[tuple[tuple[str, ...], str | None, str | None]]:
-    """Yield keys, value and what is wrong with it."""
+def _settings(target: Target) -> Iterator[Setting]:
     yield ("endpoint",), target.endpoint, target.endpoint and why_not_an_address(target.endpoint)
     yield ("region",), target.region, None if _REGION.match(target.region) else "as in cn-hangzhou"
     yield ("account",), target.account, None if _ACCOUNT.match(target.account or "0") else "a number, 20 digits at most"

@@ -9,13 +9,16 @@ from reconciler.base.words import quote
 from reconciler.manifest.checks.names import check_file
 from reconciler.manifest.checks.packages import check_packages
 from reconciler.manifest.dialect import Dialect, Draft, Flaw
-from reconciler.targets.addresses import why_not_an_address
+from reconciler.targets.addresses import check_target_settings, why_not_an_address
 from reconciler.targets.flink.engines import PYTHONS, parse_engine
 from reconciler.targets.flink.jobs import check_functions_of_jobs, check_jobs, check_package_archives, check_python
 from reconciler.targets.flink.manifest import IMPLICIT_TARGET, Environment, Manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from reconciler.targets.addresses import Setting
+    from reconciler.targets.flink.manifest import Target
 
 _Draft: TypeAlias = Draft[Manifest]
 _ENGINES = "flink-1.20, or the vendor's as it names it: vvr-8.0.11-flink-1.17, vvr-11.3-jdk11-flink-1.20"
@@ -35,15 +38,20 @@ _OF_A_BUILD = (
 """Keys of an environment that say how it is made."""
 
 
+def check_flink_targets(draft: _Draft) -> Iterator[Flaw]:
+    """Yield endpoints and roles that cannot be."""
+    return check_target_settings(draft, _settings)
+
+
+def _settings(target: Target) -> Iterator[Setting]:
+    yield ("endpoint",), target.endpoint, why_not_an_address(target.endpoint)
+    yield ("bucket_endpoint",), target.bucket_endpoint, why_not_an_address(target.bucket_endpoint or "local")
+
+
 def check_engines(draft: _Draft) -> Iterator[Flaw]:
-    """Yield endpoints and engines that cannot be, and engines of which one environment cannot be for all."""
+    """Yield engines that cannot be, and such that one environment cannot be for all."""
     first: tuple[str, tuple[int, int]] | None = None
     for name, target in draft.manifest.targets.items():
-        is_known = name == draft.target_name or "${" not in target.endpoint
-        if is_known and target.endpoint != "local" and (hint := why_not_an_address(target.endpoint)):
-            yield Flaw(
-                "E203", f"the endpoint of the target {quote(name)} cannot be used", ("targets", name, "endpoint"), hint
-            )
         here, engine = ("targets", name, "engine"), parse_engine(target.engine)
         if engine is None:
             if name == draft.target_name or "${" not in target.engine:
@@ -94,7 +102,7 @@ FLINK = Dialect(
     implicit_target=IMPLICIT_TARGET,
     objects=("environments",),
     checks=(
-        *(check_engines, check_environments, check_packages),
+        *(check_flink_targets, check_engines, check_environments, check_packages),
         *(check_functions_of_jobs, check_package_archives, check_jobs),
     ),
 )

@@ -26,8 +26,7 @@ from reconciler.manifest.checks.names import (
 from reconciler.manifest.checks.packages import check_package_uses, check_packages
 from reconciler.manifest.dialect import Code, Dialect, Draft, Flaw
 from reconciler.manifest.model import ROW_FILES
-from reconciler.targets.addresses import why_not_an_address
-from reconciler.targets.credentials.choice import arns_of
+from reconciler.targets.addresses import check_target_settings, why_not_an_address
 from reconciler.targets.maxcompute.manifest import IMPLICIT_TARGET, Manifest
 from reconciler.targets.maxcompute.names import is_qualified, why_not_a_function_name, why_not_a_resource_name
 from reconciler.targets.maxcompute.runtimes import IMAGES, PLATFORMS, RUNTIMES
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
 
     from reconciler.manifest.dialect import Keys
     from reconciler.manifest.model import Table
+    from reconciler.targets.addresses import Setting
     from reconciler.targets.maxcompute.manifest import Function, Resource, Target
 
 
@@ -54,20 +54,13 @@ _TABLE_HINT = "table, project.table or project.schema.table"
 
 def check_targets(draft: _Draft) -> Iterator[Flaw]:
     """Yield endpoints, projects and schemas that cannot be."""
-    for name, target in draft.manifest.targets.items():
-        for key, value in (("endpoint", target.endpoint), ("project", target.project), ("schema", target.schema_)):
-            # Variables are put in place for the chosen target alone; the others are judged as far as they are known.
-            if value is None or (name != draft.target_name and "${" in value):
-                continue
-            why_not_a_project = None if _PROJECT.match(value) else "letters, digits, _ and -, 128 at most"
-            hint = why_not_an_address(value, "/api") if key == "endpoint" else why_not_a_project
-            if hint is not None:
-                message = f"the {key} of the target {quote(name)} cannot be used"
-                yield Flaw("E203", message, ("targets", name, key), hint)
-        for key, value, form in arns_of(target.credentials):
-            if form is not None and (name == draft.target_name or "${" not in value):
-                message = f"the {key} of the target {quote(name)} is no name of that kind"
-                yield Flaw("E203", message, ("targets", name, "credentials", "oidc", key), form)
+    return check_target_settings(draft, _settings)
+
+
+def _settings(target: Target) -> Iterator[Setting]:
+    yield ("endpoint",), target.endpoint, why_not_an_address(target.endpoint, "/api")
+    for key, value in (("project", target.project), ("schema", target.schema_)):
+        yield (key,), value, None if _PROJECT.match(value or "") else "letters, digits, _ and -, 128 at most"
 
 
 def check_runtimes(draft: _Draft) -> Iterator[Flaw]:
