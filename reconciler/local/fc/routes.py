@@ -13,6 +13,7 @@ from reconciler.local.fc.tags import ConcurrencyCalls, RestrictionCalls, TagCall
 from reconciler.local.fc.triggers import TriggerCalls
 from reconciler.local.fc.versions import AliasCalls, VersionCalls
 from reconciler.local.http.messages import Response
+from reconciler.local.http.request import match_route
 
 if TYPE_CHECKING:
     from reconciler.local.fc.service import FcService
@@ -54,9 +55,7 @@ def make_routes(service: FcService, invoke: Answer) -> RouteTable:
 
 def find_handler(routes: RouteTable, method: str, path: tuple[str, ...]) -> Answer:
     """Return the handler; 400 for a path and a method that are none of the service's (documented code)."""
-    for pattern, methods in routes.items():
-        if len(pattern) == len(path) and all(want in (None, part) for want, part in zip(pattern, path, strict=True)):
-            if method in methods:
-                return methods[method]
-            break
-    raise path_not_supported(method, "/".join(("", VERSION, *path)))
+    _, methods = match_route(routes, path)
+    if method not in methods:
+        raise path_not_supported(method, "/".join(("", VERSION, *path)))
+    return methods[method]

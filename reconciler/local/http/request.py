@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 from urllib.parse import parse_qsl
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from reconciler.local.http.messages import HttpRefusal
 
 _MAX_PARAMETERS = 100
+_H = TypeVar("_H")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +51,16 @@ def parse_parameters(query: str, refusal: Callable[[str], HttpRefusal]) -> dict[
         return dict(parse_qsl(query, keep_blank_values=True, max_num_fields=_MAX_PARAMETERS, errors="strict"))
     except ValueError:
         raise refusal("the query cannot be read") from None
+
+
+def match_route(
+    routes: Mapping[tuple[str | None, ...], Mapping[str, _H]], path: tuple[str, ...]
+) -> tuple[tuple[str | None, ...], Mapping[str, _H]]:
+    """Return the pattern of a path and its handlers by method, or nothing of either; in a pattern None stands for any one name."""
+    for pattern, methods in routes.items():
+        if len(pattern) == len(path) and all(want in (None, part) for want, part in zip(pattern, path, strict=True)):
+            return pattern, methods
+    return (), {}
 
 
 def has_no_length(head: RequestHead) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from reconciler.local.http.messages import HttpRefusal
+from reconciler.local.http.request import match_route
 from reconciler.local.server import functions, resources
 from reconciler.local.server.protocol import invalid, legible, object_name
 
@@ -141,14 +142,13 @@ def split_path(path: str) -> tuple[str, tuple[str, ...]]:
 
 def handler(method: str, path: tuple[str, ...]) -> Handler:
     """The handler, or 404 for an unknown path and 405 for an unknown method on a known one (documented codes)."""
-    for pattern, methods in ROUTES.items():
-        if len(pattern) != len(path) or any(want not in (None, have) for want, have in zip(pattern, path, strict=True)):
-            continue
-        for index, want in enumerate(pattern):
-            if want is None:
-                object_name(path[index], path[index - 1].removesuffix("s"))
-        if method in methods:
-            return methods[method]
+    pattern, methods = match_route(ROUTES, path)
+    if not methods:
+        raise HttpRefusal(404, "NoSuchObject", f"There is nothing at /{legible('/'.join(path))}")
+    for index, want in enumerate(pattern):
+        if want is None:
+            object_name(path[index], path[index - 1].removesuffix("s"))
+    if method not in methods:
         allowed = ("Allow", ", ".join(sorted(methods)))
         raise HttpRefusal(405, "MethodNotAllowed", f"{legible(method)} is not allowed here", [allowed])
-    raise HttpRefusal(404, "NoSuchObject", f"There is nothing at /{legible('/'.join(path))}")
+    return methods[method]
