@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.packages.inspect.files import is_library_name
+from reconciler.targets.adapter import Adapter
 from reconciler.targets.maxcompute import desired, objects
 from reconciler.targets.maxcompute.manifest import target_of
 from reconciler.targets.maxcompute.runtimes import PLATFORMS, RUNTIMES, flags, is_native
 from reconciler.targets.maxcompute.source_rules import SOURCE_RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from datetime import date
+    from collections.abc import Iterator, Mapping, Sequence
 
     from reconciler.base.errors import Problem
     from reconciler.checks.python.rules import RuleSet
@@ -37,11 +37,10 @@ if TYPE_CHECKING:
         RemoteTests,
         RowCalls,
         StarterFiles,
-        Tool,
     )
 
 
-class MaxComputeAdapter:
+class MaxComputeAdapter(Adapter):
     """MaxCompute as an `Adapter`."""
 
     @property
@@ -85,14 +84,6 @@ class MaxComputeAdapter:
         from reconciler.targets.maxcompute.declared_tests import check_tests
 
         return check_tests(loaded, artifacts, cache)
-
-    def check_contents(
-        self, loaded: Loaded, artifacts: Artifacts, inspections: Path, day: date | None
-    ) -> Iterable[Problem]:
-        return ()
-
-    def find_tools(self, loaded: Loaded, env: Mapping[str, str]) -> Iterable[Tool]:
-        return ()
 
     # A plan needs none of the following, so each is imported when a command asks for it.
 
@@ -147,14 +138,6 @@ class MaxComputeAdapter:
         return jobs
 
     @property
-    def cluster_calls(self) -> None:
-        return None
-
-    @property
-    def event_calls(self) -> None:
-        return None
-
-    @property
     def importing(self) -> Importing:
         from reconciler.targets.maxcompute import importing
 
@@ -171,10 +154,6 @@ class MaxComputeAdapter:
         from reconciler.targets.maxcompute import dataworks
 
         return dataworks
-
-    @property
-    def foresight(self) -> None:
-        return None
 
     @property
     def accounts(self) -> Accounts:
