@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reconciler.local import Server, Settings
-from reconciler.local.server.store import ServerStore
+from reconciler.local.server.database import ServerStore
 from reconciler.targets.credentials.session import Credentials
 from reconciler.targets.maxcompute.client import Client
 from reconciler.targets.maxcompute.objects import function_key, resource_key

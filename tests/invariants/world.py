@@ -21,8 +21,7 @@ from urllib.parse import quote
 from reconciler.cli.entry import run
 from reconciler.local import Server, Settings
 from reconciler.local.server import database
-from reconciler.local.server.database import Location, StoredFunction, StoredResource
-from reconciler.local.server.store import ServerStore
+from reconciler.local.server.database import Location, ServerStore, StoredFunction, StoredResource
 from reconciler.targets.credentials.session import Credentials
 from reconciler.targets.maxcompute.client import Client
 from reconciler.targets.maxcompute.target import MaxCompute

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from reconciler.local.sandbox import Road, Sandbox, start_in_sandbox
-from reconciler.local.sandbox.roads import find_bubblewrap
+from reconciler.local.sandbox.process import find_bubblewrap
 
 PYTHON = "/usr/bin/python3"
 

@@ -10,9 +10,8 @@ The function sees /code and /opt read-only, a fresh /tmp, no network unless aske
 """
 
 from reconciler.local.invoke.description import UNHANDLED, EventRequest, FunctionAnswer, InstanceDescription
-from reconciler.local.invoke.errors import NotInvocable
 from reconciler.local.invoke.instance import FunctionInstance
-from reconciler.local.invoke.pythons import find_glibc, find_python
+from reconciler.local.invoke.pythons import NotInvocable, find_glibc, find_python
 from reconciler.local.invoke.runtimes import RUNTIMES, RuntimeRow
 
 __all__ = [

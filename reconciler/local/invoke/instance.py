@@ -22,9 +22,8 @@ from reconciler.local import runner
 from reconciler.local.conversation import Conversation, Died, Pipes, TimedOut, WorkerLog, encode_frame
 from reconciler.local.invoke.description import UNHANDLED, EventRequest, FunctionAnswer, InstanceDescription
 from reconciler.local.invoke.environment import Folders, make_environment
-from reconciler.local.invoke.errors import NotInvocable
 from reconciler.local.invoke.layers import merge_layers
-from reconciler.local.invoke.pythons import find_glibc, find_python
+from reconciler.local.invoke.pythons import NotInvocable, find_glibc, find_python
 from reconciler.local.invoke.runtimes import RUNTIMES
 from reconciler.local.sandbox import Bind, Road, Sandbox, find_road, start_in_sandbox
 from reconciler.local.strays import end_strays

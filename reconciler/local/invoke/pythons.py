@@ -9,14 +9,18 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from reconciler.local.interpreters import find_interpreters, variable
-from reconciler.local.invoke.errors import NotInvocable
 from reconciler.local.invoke.runtimes import RUNTIMES
+from reconciler.local.runner.errors import RunnerError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from reconciler.local.interpreters import Attempt, Interpreter
+
+
+class NotInvocable(RunnerError):
+    """There is nothing here that could run a function of Function Compute; the message says what is missing."""
 
 
 def find_python(runtime: str, env: Mapping[str, str], explicit: Path | None = None) -> Interpreter:

@@ -8,10 +8,12 @@ the command line, which others can read.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from enum import Enum
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +22,6 @@ from reconciler.base.barrier import start as start_behind_barrier
 from reconciler.local.sandbox.launch import Launched, describe_group, pass_content
 from reconciler.local.sandbox.layout import Sandbox, find_tree
 from reconciler.local.sandbox.memory import make_group
-from reconciler.local.sandbox.roads import Road, find_bubblewrap
 from reconciler.local.strays import kill_group
 
 if TYPE_CHECKING:
@@ -40,6 +41,20 @@ _COVERED = ("/proc/bus", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 
 WITHOUT_WALLS = "no sandbox: this machine has neither bubblewrap nor the right to make namespaces; the function sees its files and its network"
 LIMIT_OF_EACH = "memory is limited for each process by RLIMIT_DATA, for want of a control group"
+
+
+class Road(Enum):
+    """How a command gets into its sandbox."""
+
+    BUBBLEWRAP = "bubblewrap"
+    NAMESPACES = "namespaces"
+    PLAIN = "none"
+
+
+@cache
+def find_bubblewrap() -> str | None:
+    """Return the program, of the system's folders alone."""
+    return shutil.which("bwrap", path=os.defpath)
 
 
 @dataclass

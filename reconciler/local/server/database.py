@@ -15,10 +15,12 @@ from reconciler.local.server.protocol import same_name
 from reconciler.local.server.table_rows import TableRows
 from reconciler.local.sql.catalog import TableColumn, TableDefinition
 from reconciler.local.storage.blobs import Segment
+from reconciler.local.storage.transactions import TransactionStore
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 _TABLES = """
 CREATE TABLE projects (
@@ -314,6 +316,13 @@ class Records:
         """Whether any resource or table refers to the blob."""
         used = "SELECT 1 FROM segments WHERE sha256 = ? UNION ALL SELECT 1 FROM row_files WHERE sha256 = ? LIMIT 1"
         return self._db.execute(used, (sha256, sha256)).fetchone() is not None
+
+
+class ServerStore(TransactionStore[Records]):
+    """Projects, resources, functions and tables in a directory."""
+
+    def __init__(self, directory: Path, *, sync: bool = False) -> None:
+        super().__init__(directory / "maxcompute.db", Records, TABLES, sync=sync)
 
 
 def _key(table: RecordTable[T], name: str, location: Location) -> tuple[str, ...]:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, final
 from reconciler.local.http.connection import Site
 from reconciler.local.http.listener import HttpServer, authority_of, bind_guarded
 from reconciler.local.server.answering import MaxComputeProtocol
+from reconciler.local.server.database import ServerStore
 from reconciler.local.server.listing import LaggingLists
 from reconciler.local.server.service import DEFAULT_SCHEMA, LocalService
 from reconciler.local.server.settings import Settings
-from reconciler.local.server.store import ServerStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

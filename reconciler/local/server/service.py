@@ -27,9 +27,9 @@ from reconciler.local.server.protocol import not_found, object_name, same_name
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from reconciler.local.server.database import ServerStore
     from reconciler.local.server.exchange import Request
     from reconciler.local.server.settings import Settings
-    from reconciler.local.server.store import ServerStore
     from reconciler.local.server.tables import Tables
     from reconciler.local.server.tunnel_sessions import TunnelSessions
 
