@@ -15,3 +15,7 @@ def test_no_example_of_the_documentation_comes_out_differently_and_few_are_missi
     assert [
         outcome.actual for outcome in found if outcome.kind == "refused" and "missing here" not in outcome.actual
     ] == []
+
+
+def test_windows_are_as_they_are_defined_where_no_page_shows_them() -> None:
+    assert [outcome for outcome in outcomes("defined") if outcome.kind != "equal"] == []

@@ -15,6 +15,7 @@ from sqlglot import exp
 from reconciler.base.numbers import whole_number
 from reconciler.local.sql import operators, refusals
 from reconciler.local.sql.built_ins import table
+from reconciler.local.sql.built_ins.groups import AGGREGATES, WINDOW_FUNCTIONS
 from reconciler.local.sql.built_ins.signatures import (
     INTEGERS,
     MOMENTS,
@@ -39,6 +40,7 @@ from reconciler.local.sql.joins import require_equality, require_partitions
 from reconciler.local.sql.problems import illegal_cast, invalid_type, semantic_failure
 from reconciler.local.sql.reading import BUILT_IN
 from reconciler.local.sql.table_functions import COLUMNS
+from reconciler.local.sql.windows import windowed_call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -47,6 +49,8 @@ if TYPE_CHECKING:
     from reconciler.local.sql.control import KnownTable
     from reconciler.local.sql.rules import SessionRules
 
+_NO_WINDOWS = {"where": "WHERE", "group": "GROUP BY", "having": "HAVING", "connect": "CONNECT BY"}
+_GROUPING = AGGREGATES | WINDOW_FUNCTIONS
 _LARGEST_INT, _LARGEST = 2**31 - 1, 2**63 - 1
 _MOST_SIDES = 256
 """Of a UNION [doc "SQL limitations"]."""
@@ -64,6 +68,12 @@ class Scope:
     outer: Scope | None = None
     aliases: Columns = field(default_factory=dict)
     """What the SELECT list names, for the clauses that may use it."""
+    place: str = ""
+    """The clause, or the part of an expression, in which no window function may stand."""
+    window: Any = None
+    """The first window function of the SELECT list."""
+    aggregate: Any = None
+    """The first aggregate function of the SELECT list that is none."""
 
     def has_source(self, name: str) -> bool:
         """Whether a source is called so, here or outside."""
@@ -122,6 +132,8 @@ class Analysis:
         """The types of operators that were looked at before what they stand in, by the identity of their nodes."""
         self.cast: dict[int, str | None] = {}
         """What is converted, by the identity of CAST's node."""
+        self.windowed: set[int] = set()
+        """The calls that OVER stands behind, by their identity."""
 
     def run(self, tree: Any) -> list[str | None]:
         """Refuse what the service refuses, and return the types of the result's columns, none if they are not known."""
@@ -176,19 +188,17 @@ class Analysis:
         for source in self._sources(select):
             columns = self._source(source, shared, scope)
             scope.sources[(source.alias_or_name or str(id(source))).lower()] = columns
-        for join in select.args.get("joins") or ():
-            for condition in (join.args.get("on"),):
-                if condition is not None:
-                    operators.require_conditions(self.locator, [(condition, self._type(condition, scope))])
+        for condition in filter(None, (join.args.get("on") for join in select.args.get("joins") or ())):
+            operators.require_conditions(self.locator, [(condition, self._apart(condition, scope, "ON"))])
         require_equality(self.locator, self.rules, select)
         require_partitions(self.locator, self.rules, select, lambda node: self._describe_source(node, shared))
         for lateral in select.args.get("laterals") or ():
             self._lateral(lateral, scope)
         for clause in ("where", "group", "connect"):
             self._clause(select, clause, scope)
-        result = self._projections(select, scope)
+        result = self._select_list(select, scope)
         scope.aliases = {name: kind for name, kind in (result or {}).items() if name} | self._names(select)
-        for clause in ("having", "qualify", "order", "sort", "distribute", "cluster", "windows", "limit", "distinct"):
+        for clause in ("having", "qualify", "order", "sort", "distribute", "cluster", "limit", "distinct"):
             self._clause(select, clause, scope)
         return result
 
@@ -251,6 +261,13 @@ class Analysis:
             columns[column.name.lower()] = inner[index] if is_known and inner[index] != "?" else None  # type: ignore[index]
         scope.sources[alias.name.lower()] = columns if alias.columns else None
 
+    def _select_list(self, select: Any, scope: Scope) -> Columns | None:
+        scope.window = scope.aggregate = None
+        result = self._projections(select, scope)
+        if scope.window and scope.aggregate:
+            raise refusals.window_beside_aggregate(self.locator, scope.window)
+        return result
+
     def _projections(self, select: Any, scope: Scope) -> Columns | None:
         columns: Columns | None = {}
         for index, projection in enumerate(select.expressions):
@@ -286,11 +303,20 @@ class Analysis:
 
     def _clause(self, select: Any, name: str, scope: Scope) -> None:
         clause = select.args.get(name)
+        before, scope.place = scope.place, _NO_WINDOWS.get(name, scope.place)
         for node in clause if isinstance(clause, list) else [clause]:
             if node is not None:
                 kinds = self._children(node, scope)
                 if isinstance(node, exp.Where | exp.Having | exp.Qualify):
                     operators.require_conditions(self.locator, [(node.this, kinds[0])])
+        scope.place = before
+
+    def _apart(self, node: Any, scope: Scope, place: str) -> str | None:
+        """Return the type of what stands where no window function may."""
+        before, scope.place = scope.place, place
+        kind = self._type(node, scope)
+        scope.place = before
+        return kind
 
     def _children(self, node: Any, scope: Scope) -> list[str | None]:
         return [self._type(child, scope) for child in node.iter_expressions()]
@@ -385,11 +411,12 @@ class Analysis:
         arguments = node.expressions
         if len(arguments) == 1 and isinstance(arguments[0], exp.Distinct):
             arguments = arguments[0].expressions
-        types = [self._type(argument, scope) for argument in arguments]
         if name in self.functions and not node.name.startswith(BUILT_IN):
+            types = [self._type(argument, scope) for argument in arguments]
             results = self.functions[name]
             self._take_texts(arguments, types, self.inputs.get(name) or ())
             return read_type(results[0]) if results else None
+        types = self._types(node, name, arguments, scope)
         if name in COLUMNS or not table.rows(name):
             raise refusals.unknown_call(self.locator, node)
         choice = table.choose(name, tuple(types), is_edition_1=not self.rules.has_types_2)
@@ -408,11 +435,52 @@ class Analysis:
                 fits = becomes(str(kind), parameter, is_edition_1=is_edition_1) is not None
                 self.conversions.append((argument, parameter if fits else "STRING", kind))
 
+    def _types(self, node: Any, name: str, arguments: Sequence[Any], scope: Scope) -> list[str | None]:
+        """Return the types of the arguments of a built-in function; refuse one of groups or windows where none may stand."""
+        if name not in _GROUPING:
+            return [self._type(argument, scope) for argument in arguments]
+        if id(node) not in self.windowed:
+            if name in WINDOW_FUNCTIONS:
+                raise refusals.without_over(self.locator, node)
+            if scope.place == refusals.ARGUMENTS:
+                raise refusals.aggregate_in_arguments(self.locator, node)
+            scope.aggregate = scope.aggregate or node
+        return [self._apart(argument, scope, refusals.ARGUMENTS) for argument in arguments]
+
     def _window(self, node: Any, scope: Scope) -> str | None:
+        function = windowed_call(node)
+        if scope.place:
+            raise refusals.misplaced_window(self.locator, function, scope.place)
+        self.windowed.add(id(function))
+        scope.window = scope.window or function
+        is_built_in = isinstance(function, exp.Anonymous) and table.rows(function.name.lower())
+        if is_built_in and function.name.lower() not in self.functions:
+            refused = refusals.unfit_window(self.locator, node, function)
+            if refused:
+                raise refused
         kind = self._type(node.this, scope)
-        for key in ("partition_by", "order"):
-            self._clause(node, key, scope)
+        self._over(node, scope)
         return kind
+
+    def _over(self, window: Any, scope: Scope) -> None:
+        """Look at what defines a window."""
+        before, scope.place = scope.place, refusals.OVER
+        for expression in window.args.get("partition_by") or ():
+            self._type(expression, scope)
+        self._clause(window, "order", scope)
+        spec = window.args.get("spec")
+        if spec:
+            self._children(spec, scope)
+            if spec.find(exp.Column):
+                raise refusals.moving_frame(self.locator, spec)
+        scope.place = before
+
+    def _group_clause(self, node: Any, scope: Scope) -> str | None:
+        """FILTER and WITHIN GROUP."""
+        refused = refusals.unfit_clause(self.locator, node) if node.this.name.lower() not in self.functions else None
+        if refused:
+            raise refused
+        return self._first(node, scope)
 
     def _first(self, node: Any, scope: Scope) -> str | None:
         """The type of what a node is about; the rest is looked at too."""
@@ -477,6 +545,9 @@ class Analysis:
         inner = split_types(kind.partition("<")[2][:-1]) if kind and "<" in kind else []
         return inner[-1] if inner and inner[-1] != "?" and not (kind or "").startswith("STRUCT") else None
 
+    def _interval(self, node: Any, scope: Scope) -> None:
+        self._children(node, scope)
+
     def _text(self, node: Any, scope: Scope) -> str:
         self._children(node, scope)
         return "STRING"
@@ -495,8 +566,8 @@ _TYPED: dict[type[Any], Callable[[Analysis, Any, Scope], str | None]] = {
     exp.TryCast: Analysis._cast,
     exp.Anonymous: Analysis._call,
     exp.Window: Analysis._window,
-    exp.Filter: Analysis._first,
-    exp.WithinGroup: Analysis._first,
+    exp.Filter: Analysis._group_clause,
+    exp.WithinGroup: Analysis._group_clause,
     exp.IgnoreNulls: Analysis._first,
     exp.RespectNulls: Analysis._first,
     exp.Paren: Analysis._first,
@@ -514,7 +585,7 @@ _TYPED: dict[type[Any], Callable[[Analysis, Any, Scope], str | None]] = {
     exp.Bracket: Analysis._bracket,
     exp.DPipe: Analysis._text,
     exp.Trim: Analysis._text,
-    exp.Interval: lambda *_: None,
+    exp.Interval: Analysis._interval,
 }
 
 

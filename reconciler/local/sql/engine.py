@@ -15,6 +15,7 @@ import duckdb
 
 from reconciler.local import runner
 from reconciler.local.sql import problems
+from reconciler.local.sql.built_ins.codecs import PYTHON
 from reconciler.local.sql.built_ins.table import NUMBER_MACROS, definitions
 from reconciler.local.sql.error_translation import duckdb_failure, runner_failure
 from reconciler.local.sql.problems import Stopped, unknown_function
@@ -130,8 +131,14 @@ class QueryRun:
             register_tables(statement, self.project, connection)
             statement.name_columns({name for name, function in functions.items() if function.kind == "udtf"})
             statement.use_functions(functions)
-            for definition in definitions(statement.macros() | {*NUMBER_MACROS.values()}, self.rules):
-                connection.execute(definition)
+            macros = definitions(statement.macros() | {*NUMBER_MACROS.values()}, self.rules)
+            for name, (function, parameters, result) in PYTHON.items():
+                if any(f"{name}(" in macro for macro in macros):
+                    connection.create_function(
+                        name, keep_failure(function, failures, len(parameters)), parameters, result
+                    )
+            for macro in macros:
+                connection.execute(macro)
             for form in statement.forms:
                 declare_function(form, connection, failures)
             yield _OpenQuery(connection, functions)
@@ -271,6 +278,26 @@ def register_tables(statement: Statement, project: SqlProject, connection: Any) 
     statement.use_tables(name)
 
 
+def keep_failure(function: Callable[..., T], failures: list[Exception], parameters: int | None) -> Callable[..., T]:
+    """Return a function that DuckDB may call, with so many parameters or any, and whose failure is told as it is."""
+
+    def checked_call(*arguments: Any) -> T:
+        if failures:
+            # DuckDB calls with constants while it plans, and does not mind a failure then: it calls again.
+            raise failures[0]
+        try:
+            return function(*arguments)
+        except Exception as error:
+            failures.append(error)
+            raise
+
+    if parameters is not None:
+        names = [ARGUMENT.format(index) for index in range(parameters)]
+        # DuckDB counts the parameters that a function says it has.
+        checked_call.__signature__ = Signature([Parameter(name, Parameter.POSITIONAL_ONLY) for name in names])  # type: ignore[attr-defined]
+    return checked_call
+
+
 def declare_function(form: Form, connection: Any, failures: list[Exception]) -> None:
     """Let DuckDB know a function in one of the ways it is called."""
     loaded = form.function
@@ -287,23 +314,10 @@ def declare_function(form: Form, connection: Any, failures: list[Exception]) -> 
     arrow = connection.sql(f"SELECT CAST(NULL AS {result}) AS one").to_arrow_table().schema.field(0).type
     called = getattr(loaded, form.way)(arrow)
 
-    def checked_call(*arguments: Any) -> Any:
-        if failures:
-            # DuckDB calls with constants while it plans, and does not mind a failure then: it calls again.
-            raise failures[0]
-        try:
-            return called(*arguments)
-        except Exception as error:
-            failures.append(error)
-            raise
-
-    if parameters is not None:
-        names = [ARGUMENT.format(index) for index in range(len(parameters))]
-        # DuckDB counts the parameters that a function says it has.
-        checked_call.__signature__ = Signature([Parameter(parameter, Parameter.POSITIONAL_ONLY) for parameter in names])  # type: ignore[attr-defined]
+    count = None if parameters is None else len(parameters)
     connection.create_function(
         form.duckdb_name,
-        checked_call,
+        keep_failure(called, failures, count),
         parameters,
         result,
         type="arrow",

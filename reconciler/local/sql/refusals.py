@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import exp
 
 from reconciler.local.sql.built_ins import table
+from reconciler.local.sql.built_ins.groups import AGGREGATES, LISTING, ORDERED, WINDOW_FUNCTIONS, WITHOUT_FRAME
 from reconciler.local.sql.built_ins.names import BUILT_IN
 from reconciler.local.sql.built_ins.signatures import becomes
 from reconciler.local.sql.problems import (
@@ -195,3 +196,60 @@ def unfit(locator: Locator, node: Any, types: Sequence[str | None]) -> SqlFailed
 def hive_only(locator: Locator, node: Any) -> SqlFailed:
     """What only a Hive-compatible project has; the text is recorded of DATE_FORMAT [rule]."""
     return semantic_failure(locator.of(node), f"function {node.name.lower()} is not supported in current mode")
+
+
+ARGUMENTS, OVER = "the arguments of an aggregate or window function", "OVER"
+"""Places in which an expression may be, beside the clauses of a query."""
+
+
+def aggregate_in_arguments(locator: Locator, node: Any) -> SqlFailed:
+    """The text is recorded [doc "aggregate function is not allowed in window, aggregation and table function arguments"]."""
+    message = "aggregate function is not allowed in window, aggregation and table function arguments"
+    return semantic_failure(locator.of(node), message)
+
+
+def misplaced_window(locator: Locator, node: Any, place: str) -> SqlFailed:
+    """They are for SELECT, and not within each other [doc "Window functions"]; the words are ours."""
+    return semantic_failure(locator.of(node), f"a window function is not allowed in {place}")
+
+
+def window_beside_aggregate(locator: Locator, node: Any) -> SqlFailed:
+    """[doc "Window functions"]; the words are ours."""
+    message = "window functions do not go with aggregate functions of the same level: one of them belongs in a subquery"
+    return semantic_failure(locator.of(node), message)
+
+
+def without_over(locator: Locator, node: Any) -> SqlFailed:
+    """What nothing but OVER gives rows [doc "Window functions"]; the words are ours."""
+    return semantic_failure(locator.of(node), f"window function {node.name.lower()} needs OVER (…)")
+
+
+def unfit_window(locator: Locator, window: Any, function: Any) -> SqlFailed | None:
+    """OVER of a built-in function, against the syntax on its page; the words are ours."""
+    name = function.name.lower()
+    if name not in AGGREGATES | WINDOW_FUNCTIONS:
+        message = f"{name} is neither a window function nor an aggregate function, and has no OVER"
+    elif name in WITHOUT_FRAME and window.args.get("spec"):
+        message = f"window function {name} takes no {window.args['spec'].args['kind']} in its OVER"
+    elif name in ORDERED and not window.args.get("order"):
+        message = f"window function {name} needs ORDER BY in its OVER"
+    else:
+        return None
+    return semantic_failure(locator.of(function), message)
+
+
+def moving_frame(locator: Locator, spec: Any) -> SqlFailed:
+    """Its ends are constants [doc "Window functions"]; the words are ours."""
+    return semantic_failure(locator.of(spec), "the ends of a window's frame are constants")
+
+
+def unfit_clause(locator: Locator, node: Any) -> SqlFailed | None:
+    """FILTER and WITHIN GROUP of a built-in function [doc "Aggregate functions"]; the words are ours."""
+    name = node.this.name.lower()
+    if isinstance(node, exp.Filter) and name == "count_if":
+        return semantic_failure(locator.of(node), "count_if takes no FILTER")
+    if isinstance(node, exp.WithinGroup) and name not in LISTING:
+        return semantic_failure(
+            locator.of(node), f"WITHIN GROUP is for {', '.join(sorted(LISTING))}, and not for {name}"
+        )
+    return None

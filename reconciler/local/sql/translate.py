@@ -19,10 +19,9 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel, UnsupportedError
 
-from reconciler.local.sql import problems
+from reconciler.local.sql import problems, windows
 from reconciler.local.sql.analysis import Analysis
 from reconciler.local.sql.built_ins import table
-from reconciler.local.sql.built_ins.groups import COUNTED_BY_ROWS
 from reconciler.local.sql.built_ins.makers import call
 from reconciler.local.sql.built_ins.signatures import MOMENTS, TEXTS
 from reconciler.local.sql.embedding import name_tables
@@ -90,13 +89,14 @@ class Statement:
 
         `functions` are the results of the project's functions, None of one that gives rows; `inputs` their arguments.
         """
+        windows.write_out(self.tree, self.locator)
         analysis = Analysis(self.locator, rules, tables, functions, inputs or {})
         self.types = analysis.run(self.tree)
         for conversion in analysis.conversions:
             analysis.cast[id(self._convert(*conversion[:2]))] = conversion[2]
         self._say_operators()
         self._drop_hints()
-        self._frame_windows(rules)
+        windows.say_frames(self.tree, rules)
         for kind in self.tree.find_all(exp.DataType):
             make_duckdb_type(kind)
         # The inner ones first, as in `use_functions`.
@@ -107,6 +107,7 @@ class Statement:
         self._type_numbers()
         for cast in reversed(list(self.tree.find_all(exp.TryCast))):
             cast.replace(self._cast(cast.this, cast.to, analysis.cast.get(id(cast)), reads_moments=rules.reads_moments))
+        windows.lift_lists(self.tree)
 
     def macros(self) -> set[str]:
         """Return the macros that have to be there in DuckDB."""
@@ -125,21 +126,13 @@ class Statement:
             condition.set("this", exp.and_(condition.this.copy(), result.args["expression"].this))
             result = result.this
         elif isinstance(parent, exp.WithinGroup):
-            last = result.expressions[-1]
+            listing = result.this if isinstance(result, exp.Filter) else result
+            last = listing.expressions[-1]
             last = last.this if isinstance(last, exp.Order) else last
             order = exp.Order(this=last.copy(), expressions=parent.args["expression"].expressions)
-            result.set("expressions", [*result.expressions[:-1], order])
+            listing.set("expressions", [*listing.expressions[:-1], order])
             node = parent
         node.replace(result)
-
-    def _frame_windows(self, rules: SessionRules) -> None:
-        """Say the frame of a window that says none, where the service has another one than DuckDB."""
-        for window in self.tree.find_all(exp.Window):
-            name = window.this.name.lower() if isinstance(window.this, exp.Anonymous) else ""
-            is_plain = window.args.get("order") and not window.args.get("spec")
-            if is_plain and name in COUNTED_BY_ROWS and not rules.is_hive:
-                frame = {"kind": "ROWS", "start": "UNBOUNDED", "start_side": "PRECEDING", "end": "CURRENT ROW"}
-                window.set("spec", exp.WindowSpec(**frame))
 
     def _drop_hints(self) -> None:
         """Drop what says how to run the statement, and nothing of what comes out: MAPJOIN, say."""

@@ -69,6 +69,16 @@ s3,c3,100.3,2013,china
 s6,c6,100.4,2014,shanghai
 s7,c7,100.5,2014,shanghai
 """
+_PRICES = """
+1,5.5
+1,4.5
+1,6.5
+1,5.5
+2,
+2,3.0
+3,4.0
+3,
+"""
 _TABLES = {
     "emp": (
         "empno bigint, ename string, job string, mgr bigint, hiredate datetime, sal bigint, comm bigint, deptno bigint",
@@ -89,6 +99,8 @@ _TABLES = {
         "shop_name string, customer_id string, total_price double, sale_date string, region string",
         _SALES,
     ),
+    "test_src": ("user_id bigint, price double", _PRICES),
+    "sliding_window": ("window string, seq bigint", "\n".join(f"w,{seq}" for seq in range(10))),
 }
 
 
@@ -110,9 +122,9 @@ class SampleTables(FunctionlessProject):
             for line in _TABLES[name[-1]][1].strip().splitlines()
         ]
         columns = ", ".join(
-            f"CAST({column} AS {duckdb_type(kind)}) AS {column}" for column, kind in known.columns.items()
+            f'CAST("{column}" AS {duckdb_type(kind)}) AS "{column}"' for column, kind in known.columns.items()
         )
-        names = ", ".join(known.columns)
+        names = ", ".join(f'"{column}"' for column in known.columns)
         return connection.sql(f"SELECT {columns} FROM (VALUES {', '.join(rows)}) t({names})").to_arrow_table()
 
 

@@ -10,5 +10,6 @@ compatibility; the tests hold all rows against the examples of those pages.
     name | RESULT(ARGUMENT, …) | what DuckDB is to do with the arguments a, b, c, …
 
 A row without a body of its own says `@name`: DuckDB has the function by that name, with the arguments as they are or in the
-order given. `!name` is made by a function of `makers` where an expression is not enough. Everything else becomes a macro.
+order given. `!name` is made by a function of `makers` where an expression is not enough. Everything else becomes a macro; behind `%` its
+arguments are lists, of what the rows of a group or window have for them.
 """

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
+from reconciler.local.sql.built_ins.signatures import NUMBERS, becomes
 from reconciler.local.sql.problems import semantic_failure
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ class BuiltInCall:
     name: str
     arguments: list[Any]
     parameters: tuple[str, ...]
+    types: Sequence[str | None]
+    """Of the arguments before they were converted."""
     position: SqlPosition | None
     is_distinct: bool = False
 
@@ -36,6 +39,27 @@ def call(name: str, arguments: Sequence[Any]) -> Any:
     node = exp.Anonymous(this=name, expressions=list(arguments))
     node.meta["said"] = True
     return node
+
+
+LISTED, OF_ROWS = "listed", "of_rows"
+"""Marks of a node that is made of functions of a group's rows, and of these functions: OVER and FILTER are theirs."""
+
+
+def of_rows(name: str, arguments: Sequence[Any]) -> Any:
+    """Return a function of a group's or window's rows, for a node that is made of such."""
+    node = call(name, arguments)
+    node.meta[OF_ROWS] = True
+    return node
+
+
+def of_lists(name: str, node: BuiltInCall) -> Any:
+    """Return a call with the lists of what a group's rows have for the arguments."""
+    if node.is_distinct and len(node.arguments) > 1:
+        raise node.refusal("missing here with DISTINCT; --target asks a project")
+    listed = [of_rows("list", distinct([item]) if node.is_distinct else [item]) for item in node.arguments]
+    result = call(name, listed)
+    result.meta[LISTED] = True
+    return result
 
 
 def distinct(arguments: Sequence[Any]) -> list[Any]:
@@ -283,16 +307,74 @@ def _count_distinct(node: BuiltInCall) -> Any:
     return call("count", [exp.Distinct(expressions=list(node.arguments))])
 
 
-def _ignoring_nulls(node: BuiltInCall) -> Any:
-    value, ignored = node.arguments
-    # sqlglot says IGNORE NULLS of functions alone that it knows.
-    plain = {"first_value": exp.FirstValue, "last_value": exp.LastValue}[node.name](this=value)
+# sqlglot says IGNORE NULLS of functions alone that it knows.
+_FUNCTIONS_OF_ROWS = {"first_value": exp.FirstValue, "last_value": exp.LastValue}
+
+
+def _value_at(node: BuiltInCall) -> Any:
+    """FIRST_VALUE, LAST_VALUE and NTH_VALUE, the last argument of which may be whether NULL is left out."""
+    *arguments, last = node.arguments
+    is_nth = node.name == "nth_value"
+    ignored = last if len(node.arguments) == 2 + is_nth else exp.false()
+    if ignored is not last:
+        arguments.append(last)
     if not isinstance(ignored, exp.Boolean):
         raise node.refusal("whether NULL is left out is a constant")
-    return exp.IgnoreNulls(this=plain) if ignored.this else plain
+    if is_nth and _constant(node, arguments[1]) < 1:
+        raise node.refusal("rows are counted from 1")
+    if not ignored.this:
+        return call(node.name, arguments)
+    value, *number = arguments
+    plain = exp.NthValue(this=value, offset=number[0]) if is_nth else _FUNCTIONS_OF_ROWS[node.name](this=value)
+    return exp.IgnoreNulls(this=plain)
+
+
+def _constant(node: BuiltInCall, number: Any) -> float:
+    """Return a number that the service wants to be a constant; a text is converted."""
+    sign = 1
+    while not isinstance(number, exp.Literal):
+        if isinstance(number, exp.Neg):
+            sign = -sign
+        elif not isinstance(number, exp.Cast | exp.Paren | exp.Anonymous):
+            raise node.refusal("how many rows is a constant")
+        number = number.expressions[0] if isinstance(number, exp.Anonymous) and number.expressions else number.this
+    return sign * float(number.name)
+
+
+def _offset_value(node: BuiltInCall) -> Any:
+    """LAG and LEAD; a text or a DOUBLE becomes a BIGINT [doc "LAG"]."""
+    value, offset, *default = node.arguments
+    rows = _constant(node, offset)
+    if rows < 0:
+        raise node.refusal("how many rows is at least 0")
+    kind, other = node.types[0], node.types[-1]
+    if default and kind and other and becomes(other, kind) is None and not {kind, other} <= {*NUMBERS}:
+        raise node.refusal(f"what stands where no row is has the type of the first argument, {kind}, and not {other}")
+    return call(node.name, [value, exp.Literal.number(int(rows)), *default])
+
+
+def _cluster_sample(node: BuiltInCall) -> Any:
+    """
+    So many rows of a partition, or that share of it, which is rounded off [doc "CLUSTER_SAMPLE": 12 rows by 10 are 1].
+
+    Which of them is left to chance, and here always the first.
+    """
+    count, *parts = node.arguments
+    place = of_rows("row_number", [])
+    if parts:
+        total = of_rows("count", [exp.Star()])
+        chosen = exp.LTE(
+            this=exp.Mul(this=place, expression=count), expression=exp.Mul(this=total, expression=parts[0])
+        )
+    else:
+        chosen = exp.LTE(this=place, expression=count)
+    result = exp.Paren(this=chosen)
+    result.meta[LISTED] = True
+    return result
 
 
 MAKERS: dict[str, Callable[[BuiltInCall], Any]] = {
+    "cluster_sample": _cluster_sample,
     "collect_list": _collect_list,
     "collect_set": _collect_set,
     "concat": _fold(lambda left, right: exp.DPipe(this=left, expression=right)),
@@ -305,16 +387,17 @@ MAKERS: dict[str, Callable[[BuiltInCall], Any]] = {
     "datepart": _datepart,
     "datetrunc": _datetrunc,
     "decode": _decode,
-    "ignoring_nulls": _ignoring_nulls,
     "isdate": _isdate,
     "least": _least,
     "map": _map,
     "named_struct": _named_struct,
     "ordinal": _ordinal,
     "missing": _missing,
+    "offset_value": _offset_value,
     "struct": _struct,
     "to_char": _to_char,
     "to_date": _to_date,
     "to_json": _to_json,
+    "value_at": _value_at,
 }
 """What `!name` in the table says, by its name."""

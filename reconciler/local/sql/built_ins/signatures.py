@@ -121,16 +121,16 @@ def matching(signature: FunctionForm, arguments: Sequence[str | None], *, is_edi
         if cost is None:
             return None
         total += cost
-    result = _put(signature.result, bound)
-    return Match(
-        total, tuple(_put(kind, bound) for kind in parameters), None if re.search(r"\b[A-Z]\b", result) else result
-    )
+    result = re.sub(r"\b[A-Z]\b", "?", _put(signature.result, bound))
+    return Match(total, tuple(_put(kind, bound) for kind in parameters), None if result == "?" else result)
 
 
 def becomes(argument: str, parameter: str, *, is_edition_1: bool = False) -> int | None:
     """Return how far a type is from another that it becomes by itself, None if it does not."""
     if argument in (parameter, NULL):
         return 0
+    if "?" in argument + parameter:
+        return 0 if argument.partition("<")[0] == parameter.partition("<")[0] else None
     to = _TO.get(argument, ())
     if parameter in to:
         return to.index(parameter) + 1

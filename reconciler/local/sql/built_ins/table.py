@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
-from reconciler.local.sql.built_ins import groups, makers, moments, numbers, others, texts
+from reconciler.local.sql.built_ins import codecs, groups, makers, moments, numbers, others, texts
 from reconciler.local.sql.built_ins.signatures import INTEGERS, NULL, TEXTS, FunctionForm, Match, matching
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class BuiltIn:
         """Return the statement that tells DuckDB the macro."""
         parameters = ", ".join(_PARAMETERS[: len(self.signature.parameters)])
         entries = _LAST_OF_KEYS if rules.last_key_wins else "a"
-        body = self.body.replace("{offset}", str(rules.offset)).replace("{entries}", entries)
+        body = self.body.removeprefix("%").replace("{offset}", str(rules.offset)).replace("{entries}", entries)
         return f"CREATE MACRO {self.macro}({parameters}) AS {body}"
 
 
@@ -105,7 +105,9 @@ def rows(name: str) -> tuple[BuiltIn, ...]:
 @cache
 def _table() -> dict[str, list[BuiltIn]]:
     table: dict[str, list[BuiltIn]] = defaultdict(list)
-    for line in f"{numbers.ROWS}\n{texts.ROWS}\n{moments.ROWS}\n{groups.ROWS}\n{others.ROWS}".splitlines():
+    for (
+        line
+    ) in f"{numbers.ROWS}\n{texts.ROWS}\n{moments.ROWS}\n{groups.ROWS}\n{others.ROWS}\n{codecs.ROWS}".splitlines():
         if line.strip():
             name, signature, body = (cell.strip() for cell in line.split(" | ", 2))
             of_name = table[name]
@@ -168,15 +170,16 @@ def say(
         convert(argument, kind, parameter)
         for argument, kind, parameter in zip(arguments, types, match.parameters, strict=True)
     ]
+    node = makers.BuiltInCall(row.name, converted, match.parameters, types, position, is_distinct)
     if row.body.startswith("!"):
-        return makers.MAKERS[row.body[1:]](
-            makers.BuiltInCall(row.name, converted, match.parameters, position, is_distinct)
-        )
+        return makers.MAKERS[row.body[1:]](node)
     if row.body.startswith("@"):
         name, _, order = row.body[1:].partition("(")
         if order:
             converted = [converted[_PARAMETERS.index(letter.strip())] for letter in order[:-1].split(",")]
         return makers.call(name, makers.distinct(converted) if is_distinct else converted)
+    if row.body.startswith("%"):
+        return makers.of_lists(row.macro, node)
     return makers.call(row.macro, converted)
 
 

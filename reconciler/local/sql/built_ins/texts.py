@@ -13,6 +13,9 @@ _OWN_PATH = (
     rf"""THEN regexp_replace(b, '\[''([^'']+)'']', '."\1"', 'g') ELSE '$' END"""
 )
 
+_SOUNDS = "translate(upper(a[1]) || regexp_replace(upper(a[2:]), '[HW]', '', 'g'), 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', '01230120022455012623010202')"
+"""The digits of SOUNDEX, the first letter's first; H and W part nothing, as in Hive, whose function it is (commons-codec)."""
+
 ROWS = rf"""
 ascii      | BIGINT(STRING)         | CAST(ascii(a) AS BIGINT)
 char_matchcount | BIGINT(STRING, STRING) | len(list_filter(string_split(a, ''), lambda letter: contains(b, letter)))
@@ -69,6 +72,7 @@ reverse    | ARRAY<T>(ARRAY<T>)     | @list_reverse
 rpad       | STRING(STRING, INT, STRING) | @rpad
 rtrim      | STRING(STRING)         | @rtrim
 rtrim      | STRING(STRING, STRING) | @rtrim
+soundex    | STRING(STRING)         | CASE WHEN NOT regexp_full_match(a, '[A-Za-z]+') THEN error('missing here: SOUNDEX of what are not the letters A to Z') ELSE list_transform([string_split({_SOUNDS}, '')], lambda codes: upper(a[1]) || rpad(replace(array_to_string(list_filter(codes, lambda code, i: code <> codes[i - 1]), ''), '0', ''), 3, '0')[1:3])[1] END
 space      | STRING(BIGINT)         | repeat(' ', a)
 split      | ARRAY<STRING>(STRING, STRING) | mc_split__2(a, b, true)
 split      | ARRAY<STRING>(STRING, STRING, BOOLEAN) | CASE WHEN c THEN list_transform([str_split_regex(a, b)], lambda pieces: pieces[1:coalesce(list_max(list_filter(range(1, len(pieces) + 1), lambda i: pieces[i] <> '')), 0)])[1] ELSE str_split_regex(a, b) END
