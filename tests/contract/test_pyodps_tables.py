@@ -98,7 +98,32 @@ def test_a_table_takes_no_value_of_another_family_and_no_day_that_it_cannot_give
             ask(f"CREATE TABLE {named('bad')} (v {kind})")
 
 
+def test_a_partition_has_values_that_its_keys_can_have_whoever_makes_it(odps: Any, named: TableNames, ask: Ask) -> None:
+    name = named("p")
+    ask(f"CREATE TABLE {name} (a BIGINT) PARTITIONED BY (day STRING, hour INT)")
+    ask(f"INSERT INTO {name} PARTITION (day='2026-05-01 10:00', hour='07') VALUES (1L)")
+    for values in (
+        "day='x', hour='abc'",
+        "day='x', hour=1.5",
+        "day='x', hour=2147483648",
+        "day='', hour=1",
+        "day='中', hour=1",
+    ):
+        for statement in (
+            f"INSERT INTO {name} PARTITION ({values}) VALUES (1L)",
+            f"ALTER TABLE {name} ADD PARTITION ({values})",
+        ):
+            with pytest.raises(errors.ODPSError, match="ODPS-0123031:Partition exception - invalid partition value"):
+                ask(statement)
+    with pytest.raises(errors.ODPSError, match="a value expected"):
+        ask(f"INSERT INTO {name} PARTITION (day=NULL, hour=1) VALUES (1L)")
+    with pytest.raises(errors.ODPSError, match="partition value"):
+        odps.write_table(name, [[2]], partition="day=x,hour=abc", create_partition=True)
+    assert ask(f"SELECT * FROM {name} WHERE hour = 7") == '"a","day","hour"\n1,"2026-05-01 10:00",7\n'
+
+
 LIMITS = {
+    "CREATE TABLE {} (a BIGINT) PARTITIONED BY (k DOUBLE)": "a partition key is of one of the types",
     "CREATE TABLE `1st` (a BIGINT)": "a table's name has letters",
     f"CREATE TABLE {'x' * 129} (a BIGINT)": "128 bytes at most",
     "CREATE TABLE {} (`a b` BIGINT)": "a column's name has letters",

@@ -201,6 +201,7 @@ def _open_upload(service: LocalService, request: Request) -> Response:
         text = _needed_partition(request)
         values = parse_partition(text, table.definition)
         if request.flag("create_partition") and values not in [partition.values for partition in table.partitions]:
+            values = _new_values(table, values)
             with closing(open_catalog(service, request)) as catalog:
                 catalog.add_partition(table.name, values)
                 catalog.commit()
@@ -211,6 +212,16 @@ def _open_upload(service: LocalService, request: Request) -> Response:
     )
     service.tunnel.add(session)
     return _upload_document(table, session)
+
+
+def _new_values(table: WireTable, values: PartitionValues) -> PartitionValues:
+    """Return the values of a partition that is not there yet; 400 for what the keys do not have."""
+    from reconciler.local.sql.catalog import partition_value
+
+    try:
+        return tuple(partition_value(key, value) for key, value in zip(table.definition.keys, values, strict=True))
+    except ValueError as error:
+        raise invalid(f"partition value {legible(str(error))}") from None
 
 
 def _upload_document(table: WireTable, session: UploadSession) -> Response:

@@ -7,6 +7,7 @@ Nothing here needs what ``udfs[sql]`` installs.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
@@ -60,6 +61,26 @@ class TableName:
         """Return it as messages of the service have it: ``project.table`` [recorded answers]."""
         schema = "" if self.schema.lower() == "default" else f"{self.schema}."
         return f"{self.project}.{schema}{self.name}"
+
+
+_WHOLE = re.compile(r"[+-]?\d{1,19}", re.ASCII)
+_BITS = {"tinyint": 8, "smallint": 16, "int": 32, "bigint": 64}
+_MOST_VALUE = 255
+
+
+def partition_value(key: TableColumn, text: str) -> str:
+    """
+    Return a value of a partition key as it is kept; ValueError for one that the key's type does not have.
+
+    Chinese is no value of a STRING [doc "Partition"]; what a tab, a line's end and a slash do is undefined there, and the length is a guess.
+    """
+    if key.type in _BITS:
+        if not _WHOLE.fullmatch(text) or not -1 << _BITS[key.type] - 1 <= int(text) < 1 << _BITS[key.type] - 1:
+            raise ValueError(f"{key.name}='{text}' is no {key.type.upper()}")
+        return str(int(text))
+    if not text or not text.isascii() or not text.isprintable() or set("/\\") & set(text) or len(text) > _MOST_VALUE:
+        raise ValueError(f"{key.name}='{text[: _MOST_VALUE + 9]}'")
+    return text
 
 
 PartitionValues: TypeAlias = "tuple[str, ...]"

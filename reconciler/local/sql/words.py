@@ -236,7 +236,16 @@ class Words:
 
         def pair() -> tuple[str, str | None]:
             name = self.identifier().lower()
-            return name, self.value() if self.take("=") else None
+            if not self.take("="):
+                return name, None
+            is_word = (
+                not self.is_over()
+                and self._words[self._at].kind == "plain"
+                and self._words[self._at].text[:1].isalpha()
+            )
+            if is_word or self.is_over():
+                raise self.syntax_failure("a value expected, a text in quotes or a number")
+            return name, self.value()
 
         position = self.position()
         pairs = self.several(pair)

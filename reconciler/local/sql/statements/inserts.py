@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from reconciler.local.sql.engine import JobOutcome
 from reconciler.local.sql.problems import semantic_failure
 from reconciler.local.sql.statements.queries import show_rows
-from reconciler.local.sql.statements.targets import existing_table
+from reconciler.local.sql.statements.targets import existing_table, static_values
 from reconciler.local.sql.statements.writing import InsertTarget, insert_rows
 from reconciler.local.sql.words import Words, blank
 
@@ -52,7 +52,7 @@ def _static_values(
     values = [value for value in written.values() if value is not None]
     if None in list(written.values())[: len(values)]:
         raise semantic_failure(position, "partition keys with a value stand before those without")
-    return tuple(values)
+    return static_values(definition.keys, values)
 
 
 def _filled_columns(words: Words, definition: TableDefinition) -> tuple[TableColumn, ...]:

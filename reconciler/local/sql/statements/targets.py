@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from reconciler.local.sql.problems import semantic_failure, unknown_table
+from reconciler.local.sql.catalog import partition_value
+from reconciler.local.sql.problems import SqlFailed, semantic_failure, unknown_table
 from reconciler.local.sql.refusals import DECIMAL_WITH_PLACES, TYPE_OF_EDITION_2, TYPES_2
 from reconciler.local.sql.rules import SessionRules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from reconciler.local.sql.catalog import PartitionValues, TableColumn, TableDefinition, TableName
     from reconciler.local.sql.problems import SqlPosition
@@ -52,6 +53,8 @@ def require_types(session: SqlSession, columns: Iterable[TableColumn], position:
 
 
 _TABLE_NAME, _COLUMN_NAME = re.compile(r"[A-Za-z]\w{0,127}", re.ASCII), re.compile(r"[A-Za-z0-9_\u4e00-\u9fff]+")
+_KEY_TYPES = ("tinyint", "smallint", "int", "bigint", "varchar", "string")
+"""[doc "Partition"]."""
 _MOST_NAME, _MOST_COMMENT, _MOST_COLUMNS, _MOST_KEYS = 128, 1024, 1200, 6
 
 
@@ -65,6 +68,8 @@ def require_within_limits(name: TableName, definition: TableDefinition, position
         why = f"a table has {_MOST_COLUMNS} columns at most, and {name} would have {len(definition.columns)}"
     elif len(definition.keys) > _MOST_KEYS:
         why = f"a table has {_MOST_KEYS} partition keys at most, and {name} would have {len(definition.keys)}"
+    elif any(key.type.partition("(")[0] not in _KEY_TYPES for key in definition.keys):
+        why = f"a partition key is of one of the types {', '.join(_KEY_TYPES).upper()}"
     elif any(len(comment.encode()) > _MOST_COMMENT for comment in (definition.comment, *(c.comment for c in columns))):
         why = f"a comment has {_MOST_COMMENT} bytes at most"
     else:
@@ -83,4 +88,12 @@ def partition_values(
     if len(written) != len(values) or not all(value is not None for value in values):
         keys = ", ".join(key.name for key in definition.keys) or "none"
         raise semantic_failure(position, f"invalid partition spec: the partition keys are {keys}")
-    return tuple(value for value in values if value is not None)
+    return static_values(definition.keys, [value for value in values if value is not None])
+
+
+def static_values(keys: Sequence[TableColumn], values: Sequence[str]) -> PartitionValues:
+    """Return the values that a statement has for the first keys, as they are kept."""
+    try:
+        return tuple(partition_value(key, value) for key, value in zip(keys, values, strict=False))
+    except ValueError as error:
+        raise SqlFailed(f"ODPS-0123031:Partition exception - invalid partition value: {error}") from None
