@@ -52,6 +52,9 @@ def test_a_table_is_made_described_listed_and_dropped(odps: Any, named: TableNam
     assert (table.comment, table.lifecycle, table.is_virtual_view) == ("rows of a test", 7, False)
     described = [(column.name, str(column.type)) for column in odps.get_table(name).table_schema.columns]
     assert described == [("a", "BIGINT"), ("b", "ARRAY<STRING>")]
+    required = named("n")
+    odps.execute_sql(f"CREATE TABLE {required} (a BIGINT NOT NULL, b BIGINT)")
+    assert [column.nullable for column in odps.get_table(required).table_schema.columns] == [False, True]
     with pytest.raises(errors.ODPSError, match="already exists"):
         odps.create_table(name, "a bigint")
     odps.create_table(name, "a bigint", if_not_exists=True)

@@ -162,7 +162,13 @@ def schema_document(table: WireTable) -> dict[str, Any]:
 
 
 def _column_document(column: TableColumn) -> dict[str, Any]:
-    return {"name": column.name, "type": column.type, "comment": column.comment, "label": "", "isNullable": True}
+    return {
+        "name": column.name,
+        "type": column.type,
+        "comment": column.comment,
+        "label": "",
+        "isNullable": not column.required,
+    }
 
 
 def parse_partition(text: str, definition: TableDefinition, *, whole: bool = True) -> PartitionValues:
