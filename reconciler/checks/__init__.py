@@ -25,7 +25,7 @@ from typing import Literal
 
 from reconciler.base.hints import Hint  # noqa: TC001, results are kept as JSON by their types
 
-VERSION = 10
+VERSION = 11
 """Of the common checks, as `RuleSet.version` is of a service's."""
 
 

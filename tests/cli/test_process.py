@@ -216,6 +216,7 @@ def test_a_run_that_is_ended_finishes_what_is_in_flight_and_says_so(number: sign
     assert "not tried (create)  function f" in out
     assert "Interrupted: 1 created, 1 not done" in out
     assert "stopping: what is being sent is finished" in err
+    assert err.endswith("nothing is undone; run the same command again, it carries on from what is in the project\n")
     assert "Traceback" not in err
     assert "interrupted +1, 1 not done" in run("history").stdout
     assert run("apply", "--yes").returncode == 0, "the lease was given back"

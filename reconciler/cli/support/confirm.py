@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 from reconciler.base.activity import announce
 from reconciler.base.environments import says_yes
 from reconciler.base.errors import PartlyApplied, Problem, Refused, UdfsError, count
+from reconciler.base.hints import spell
 from reconciler.base.words import safe
 from reconciler.cli.support.output import Result, print_lines, print_problems
 from reconciler.cli.support.perform import Proposal, perform
@@ -124,7 +125,10 @@ def carry_out(
         if look_again:
             proposal = replace(proposal, reading=look_again())
     report = tell_way_on(perform(proposal, options, consent.writers, consent.digest or ""), consent.again)
-    return _report_result(plan, report, options, verification)
+    result = _report_result(plan, report, options, verification)
+    if report.interrupted and not report.error and not options.as_json:
+        result = replace(result, notes=(f"nothing is undone; {spell(consent.again)}",))
+    return result
 
 
 def require_agreed(plan: Plan, reading: Reading, approval: Approval | None, allow_deletes: int) -> int:

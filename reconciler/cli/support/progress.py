@@ -29,7 +29,7 @@ _CLOSED = (OSError, ValueError)
 """What printing to a stream raises that is closed, full, or whose terminal went away."""
 
 STOPPING = (
-    "stopping: what is being sent is finished and written down; once more ends at once, and nobody knows what was done"
+    "stopping: what is being sent is finished and written down\nonce more ends at once, and nobody knows what was done"
 )
 
 _FIRST = 1.0

@@ -381,7 +381,11 @@ class _Build:
         ]
         # The tag of what needs too new a system says so too, and less of it.
         if not problems and (misfit := why_not_loadable(name, self.runtime)):
-            abi = "the CPython that builds must have the ABI of the runtime's"
+            abi = (
+                "`prefer_binary: true` takes a version that has a wheel; or build by a CPython of the runtime's ABI, as `",
+                Command("doctor"),
+                "` says how to get",
+            )
             hint = abi if "ABI" in misfit else fitting_names(self.runtime)
             message = f"what {label} was built into, '{name}', does not load in {self.runtime.label}: {misfit}"
             problems.append(Problem("E401", message, hint=hint))

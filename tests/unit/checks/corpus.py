@@ -493,6 +493,12 @@ CASES = [
         ("E814", "'a.zip'"),
         resources=(("a.zip", "archive"),),
     ),
+    _body(
+        "a library of the function is loaded by its whole name",
+        "import ctypes\nctypes.CDLL('libx.so'), ctypes.CDLL('libx.so.1'), ctypes.cdll.LoadLibrary('liby.so'), ctypes.CDLL('libm.so.6')",
+        ("E813", "'libx.so'"),
+        resources=(("libx.so.1", "file"),),
+    ),
     _body("a PY is no FILE", "from odps.distcache import get_cache_file\nget_cache_file('f.py')", ("E814", "'f.py'")),
     _body(
         "a JAR is no FILE",

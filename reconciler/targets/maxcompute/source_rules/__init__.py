@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 SOURCE_RULES = RuleSet(
     service=SERVICE,
-    version=2,
+    version=3,
     of_module=(check_references, check_sandbox),
     of_class=check_class,
     of_interest=(

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 _WORK = re.compile(r"(?:\./|.*[\s=:'\"])?work/([^/\s'\"*?<>|%{}]+)")
 _DIGEST = re.compile(r"__[0-9a-f]{8}(?=\.)")
 _READERS = {"get_cache_file": "file", "get_cache_archive": "archive", "get_cache_table": "table"}
+_LOADERS = frozenset({"CDLL", "PyDLL", "LoadLibrary"})
+"""Of `ctypes`, which finds a library that is loaded by its SONAME alone."""
+
 _TYPES = {"file": "a FILE", "archive": "an ARCHIVE", "table": "a TABLE", "py": "a PY", "jar": "a JAR"}
 _QUESTIONS = frozenset({"exists", "isdir", "isfile", "access"})
 _LIKE_AN_ARCHIVE = (*ARCHIVE_SUFFIXES, ".whl", ".egg")
@@ -72,8 +75,20 @@ def _wrong(page: Page, facts: ModuleFacts, use: Use) -> Iterator[Finding]:
                 literal = facts.text(first)
                 if reader in _READERS and literal is not None:
                     yield from _read(page, first, literal.value, reader, use)
+                elif reader in _LOADERS and literal is not None:
+                    yield from _load(page, first, literal.value, use)
             case _:
                 continue
+
+
+def _load(page: Page, node: ast.expr, name: str, use: Use) -> Iterator[Finding]:
+    """Yield a library that the function has by another version in its name; any other may be one of the system's."""
+    libraries = [listed for listed, _ in use.resources if ".so" in listed]
+    stem, ending, _ = name.partition(".so")
+    alike = [library for library in libraries if library.partition(".so")[0] == stem]
+    if ending and alike and name not in libraries:
+        message = f"the function lists no library '{name}'"
+        yield page.finding(node, "E813", message, suggest(alike[0]), "warning")
 
 
 def _passing_on(facts: ModuleFacts) -> dict[str, str]:
