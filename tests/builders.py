@@ -54,12 +54,12 @@ def build_wheel(folder, config_settings=None, metadata_directory=None):
 """
 
 
-def sdist(folder: Path, name: str, version: str = "1.0") -> Path:
-    """Write a source archive whose build backend is its own and needs nothing, and return its path."""
+def sdist(folder: Path, name: str, version: str = "1.0", *, first: str = "") -> Path:
+    """Write a source archive whose build backend is its own and names no requirement, and return its path; `first` is what it does."""
     files = {
         "pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n',
         "PKG-INFO": f"Metadata-Version: 1.1\nName: {name}\nVersion: {version}\n",
-        "backend.py": f"NAME, VERSION = {name!r}, {version!r}\n{BACKEND}",
+        "backend.py": f"{first}\nNAME, VERSION = {name!r}, {version!r}\n{BACKEND}",
     }
     path = folder / f"{name}-{version}.tar.gz"
     with tarfile.open(path, "w:gz") as archive:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from reconciler.base.errors import PackageError
 from reconciler.base.inputs import REPORT, read_input
 from reconciler.base.processes import CutOff, Output
+from reconciler.manifest.projects import PROJECTS
 from reconciler.packages.fetch.pip import mask, mask_secrets
 
 if TYPE_CHECKING:
@@ -69,7 +70,8 @@ class Follower:
             text = whole.decode("utf-8", "replace")
             self._log.add(text)
             lines = [line.strip() for line in text.splitlines() if line.strip()]
-            self._last = mask(lines[-1])[:_WIDEST] if lines else self._last
+            # Which file, and not the gateway that it comes through.
+            self._last = _FOLDERS.sub("", mask(lines[-1]))[:_WIDEST] if lines else self._last
         return self._last
 
 
@@ -117,6 +119,11 @@ _LIBRARY = re.compile(
 _NOT_FOUND = re.compile(r"Could NOT find (?P<name>\w+)")
 """CMake's words for what a project cannot do without."""
 
+_PROGRAM = re.compile(
+    r"(?P<name>\w+[-_]config)\b[^\n]{0,40}not found|No such file or directory: '(?P<file>\w+[-_]config)'"
+)
+"""What a project asks where its library is."""
+
 _FORTRAN = re.compile(
     r"no Fortran compiler|Unknown compiler\(s\): .*gfortran|Fortran compiler .*not found", re.IGNORECASE
 )
@@ -128,6 +135,7 @@ _TELLING = re.compile(r"(?<!-W)error\b(?!=)|\w+(Error|Exception):", re.IGNORECAS
 _HOLLOW = re.compile(
     r"^\s*(error: command .* failed|subprocess-exited|.*CalledProcessError)|\d+ (errors?|warnings?) generated"
 )
+_FOLDERS = re.compile(r"https?://\S*/")
 _SHOWN = 4
 _WIDEST = 100
 _PACKAGES = {
@@ -174,11 +182,32 @@ def build_failure(label: str, runtime: Runtime, why: str, said: str, log: Path) 
         return _needs(label, runtime, f"the library lib{match['zig'] or match['ld'] or match['lld']}", log, lines)
     if match := _NOT_FOUND.search(said):
         return _needs(label, runtime, f"{match['name'].partition('_')[0]}, which its CMake looks for", log, lines)
+    if match := _PROGRAM.search(said):
+        program = match["name"] or match["file"]
+        return _needs(label, runtime, f"the program {program} (`build: {{programs: […/{program}]}}`)", log, lines)
     hint = f"the whole log is in {log}"
     if _SCM.search(said):
         hint = f"its version comes from Git, and builds see no .git: set SETUPTOOLS_SCM_PRETEND_VERSION for it; {hint}"
+    if need := more_to_build_with(said):
+        hint = f"{need}; {hint}"
     words = lines[0] if lines else mask(why)
     return PackageError("E440", f"{label} cannot be built for {runtime.label}: {words}", hint=hint, detail=lines[1:])
+
+
+_NO_MODULE = re.compile(r"No module named '?([A-Za-z_]\w*)")
+
+
+def more_to_build_with(said: str) -> str | None:
+    """Return what to write where a project forgot to name what its build imports, or was made for an older setuptools."""
+    missing = [name for name in _NO_MODULE.findall(said) if name not in ("pip", "distutils")]
+    need = (
+        "setuptools<58"
+        if "use_2to3 is invalid" in said
+        else PROJECTS.get(missing[-1], missing[-1])
+        if missing
+        else None
+    )
+    return need and f"write build: {{requires: ['{need}']}} in the package, and it is built with that"
 
 
 def _needs(label: str, runtime: Runtime, what: str, log: Path, lines: tuple[str, ...]) -> PackageError:
@@ -187,7 +216,7 @@ def _needs(label: str, runtime: Runtime, what: str, log: Path, lines: tuple[str,
         "E444",
         f"{label} cannot be built for {runtime.label}: it needs {what}, and a build sees none of this machine's libraries",
         hint=(f"{instead} is used in its place and has wheels; or " if instead else "")
-        + "give the build a folder with its headers and the library itself, built for "
+        + "give the build its headers and the library itself (`build: {headers: […], libraries: […]}`), built for "
         f"glibc {runtime.glibc[0]}.{runtime.glibc[1]} or older, or take a version that has a wheel; the whole log is in {log}",
         detail=lines,
     )

@@ -398,7 +398,8 @@ def duplicates(
         if len(versions) > 1:
             what = " and ".join(versions)
             where = tuple(dict.fromkeys(versions.values()))
-            yield FileFinding("E433", f"gets '{name}' in more than one version: {what}", "keep one", where)
+            hint = f"one package for both, or the same `constraints: [{name}=={next(iter(versions))}]` in each"
+            yield FileFinding("E433", f"gets '{name}' in more than one version: {what}", hint, where)
             twice.update(where[1:])
     by_name: dict[str, list[str]] = defaultdict(list)
     for resource, names in imports.items():

@@ -299,6 +299,7 @@ def _question(
         inputs.no_deps,
         {} if upgrade.everything else keep,
         upgrade.names,
+        tuple(workshop.loaded.manifest.packages[request.package].build.requires),
     )
 
 

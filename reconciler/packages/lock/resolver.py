@@ -42,6 +42,8 @@ class Question:
     """Distribution → the version to keep if nothing speaks against it."""
 
     upgrade: frozenset[str] = frozenset()
+    build_requires: tuple[str, ...] = ()
+    """What the metadata of a source archive is made with, too, where it names too little."""
 
     @property
     def lines(self) -> tuple[str, ...]:

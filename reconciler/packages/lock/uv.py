@@ -6,6 +6,7 @@ It answers in PEP 751's format, for Pythons since 3.6 and platforms since manyli
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import sys
@@ -18,6 +19,7 @@ from reconciler.base.hints import Command
 from reconciler.base.inputs import REPORT, read_input
 from reconciler.base.processes import Tools
 from reconciler.manifest.runtimes import supported_tags
+from reconciler.packages.build.log import more_to_build_with
 from reconciler.packages.fetch.indexes import Remote
 from reconciler.packages.fetch.pip import mask
 from reconciler.packages.lock.resolver import (
@@ -86,7 +88,8 @@ class Uv:
         program = executable(self.environment)
         # Looking for the runtime's interpreter takes longer than most answers, and few need one. Told of none, uv would ask
         # every Python on the PATH for its version, each time.
-        ours = ("--python", sys.executable)
+        # What a build was told to take is meant for the runtime's: for another it may have to be built itself.
+        ours = ("--python", str((question.build_requires and self.python()) or sys.executable))
         if question.prefer_binary and (answers := self._with_wheels(program, question, ours)):
             return answers
         failure: PackageError | None = None
@@ -134,6 +137,9 @@ class Uv:
             )
             output.write_text("".join(['lock-version = "1.0"\ncreated-by = "udfs"\n', *entries]), encoding="utf-8")
         kept = {name: value for name, value in self.environment.items() if not _OURS.match(name)}
+        if question.build_requires:
+            kept.pop("UV_NO_CONFIG", None)
+            kept["UV_CONFIG_FILE"] = str(self._write_build_requires(question))
         ended = run_resolver(
             self.tools,
             [program, *self._arguments(question), *extra, "--output-file", str(output)],
@@ -147,6 +153,8 @@ class Uv:
         return tuple(_answers(read_input(output, REPORT), question, self.workspace, _edges(ended.err)))
 
     def _arguments(self, question: Question) -> Iterator[str]:
+        from packaging.requirements import Requirement
+
         runtime = question.runtime
         yield from ("pip", "compile", write_lines(self.workspace / "requirements.in", question.lines), "--quiet")
         # Indexes are known to the gateway alone.
@@ -161,6 +169,9 @@ class Uv:
         )
         if question.constraints:
             yield from ("--constraints", write_lines(self.workspace / "constraints.txt", question.constraints))
+        if question.build_requires:
+            limits = [f"{limit.name}{limit.specifier}" for limit in map(Requirement, question.build_requires)]
+            yield from ("--build-constraints", write_lines(self.workspace / "builds.txt", limits))
         if question.exclude:
             yield from ("--excludes", write_lines(self.workspace / "excludes.txt", question.exclude))
         # uv itself reads no such variable.
@@ -172,6 +183,15 @@ class Uv:
             yield from ("--prerelease", "allow")
         if question.no_deps:
             yield "--no-deps"
+
+    def _write_build_requires(self, question: Question) -> Path:
+        """Write a configuration by which those that are required have their metadata made with what they forgot to name."""
+        needs = json.dumps(question.build_requires)
+        names = sorted({requirement.name for requirement in question.requirements if requirement.name})
+        lines = ["[extra-build-dependencies]", *(f"{json.dumps(name)} = {needs}" for name in names)]
+        path = self.workspace / "uv.toml"
+        write_lines(path, lines)
+        return path
 
 
 def executable(env: Mapping[str, str]) -> str:
@@ -279,4 +299,5 @@ def _failure(log: str) -> Exception:
         return Unsolvable(tuple(filter(None, map(str.strip, cause.splitlines()))), frozenset(_NO_WHEEL.findall(text)))
     if _NO_SUCH.search(text):
         return Unsolvable(tuple(lines))
-    return PackageError("E475", "uv failed to resolve the requirements", detail=tuple(map(mask, lines[:40])))
+    hint = more_to_build_with(text)
+    return PackageError("E475", "uv failed to resolve the requirements", hint=hint, detail=tuple(map(mask, lines[:40])))

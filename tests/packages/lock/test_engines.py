@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from msgspec import structs
 
 from reconciler.base.errors import InvalidManifest, PackageError, UdfsError
+from reconciler.packages.build.environment import unpack_pip
+from reconciler.packages.fetch.pip import PipIndex
 from reconciler.packages.lock import use
 from reconciler.packages.lock.file import BuiltFrom
 from reconciler.packages.lock.inputs import read_requests
 from reconciler.packages.lock.make import parse_upgrade
+from reconciler.targets.maxcompute.runtimes import RUNTIMES
 from tests.builders import sdist, sha256, wheel
 from tests.packages.lock.project import files, names, told
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.packages.lock.project import Project
 
 PURE = "py2.py3-none-any"
@@ -118,6 +124,21 @@ def test_what_has_no_wheel_is_built_and_of_the_rest_an_older_wheel_is_taken(proj
         sdist(dist, name)
     assert names(project.lock("requirements: [heavy, only], prefer_binary: true")) == ["heavy 0.9", "only 1.0"]
     assert names(project.lock("requirements: [heavy, only]")) == ["heavy 1.0", "only 1.0"]
+
+
+def test_metadata_is_made_with_what_a_project_forgot_to_name(project: Project, tmp_path: Path) -> None:
+    dist = project.folder / "dist"
+    unpack_pip(
+        RUNTIMES["cp37"], PipIndex(dict(os.environ)), project.cache, tmp_path / "pip"
+    )  # what builds with more need
+    wheel(dist, "helper", tag=PURE)
+    sdist(dist, "own", first="import helper")
+    with pytest.raises(UdfsError) as error:
+        project.lock("requirements: [own]")
+    (problem,) = error.value.problems
+    assert problem.code == "E475"
+    assert problem.hint == "write build: {requires: ['helper']} in the package, and it is built with that"
+    assert names(project.lock("requirements: [own], build: {requires: [helper]}")) == ["own 1.0"]
 
 
 def test_versions_stay_until_they_are_let_go(project: Project) -> None:

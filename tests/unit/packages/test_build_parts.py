@@ -228,6 +228,8 @@ def test_the_line_that_tells_most_comes_first() -> None:
         ("x.c:3:10: fatal error: pq.h: No such file or directory", "E444", "the header pq.h,"),
         ("/usr/bin/ld: cannot find -lgeos_c: No such file", "E444", "the library libgeos_c"),
         ("../meson.build:1:0: ERROR: Unknown compiler(s): [['gfortran'], ['flang']]", "E445", "Fortran"),
+        ("OSError: mysql_config not found", "E444", "the program mysql_config"),
+        ("FileNotFoundError: [Errno 2] No such file or directory: 'gdal-config'", "E444", "the program gdal-config"),
         ("LookupError: setuptools-scm was unable to detect version for /build", "E440", "unable to detect version"),
         ("Exception: anything else", "E440", "anything else"),
         ("", "E440", "its last resort"),
@@ -241,6 +243,19 @@ def test_a_failure_is_told_as_what_can_be_done_about_it(tmp_path: Path, said: st
     assert ("SETUPTOOLS_SCM_PRETEND_VERSION" in spell(problem.hint)) == ("setuptools-scm" in said)
 
 
+@pytest.mark.parametrize(
+    ("said", "need"),
+    [
+        ("error in demjson setup command: use_2to3 is invalid.", "setuptools<58"),
+        ("ModuleNotFoundError: No module named 'Cython'", "Cython"),
+        ("ImportError: No module named yaml.reader", "PyYAML"),
+    ],
+)
+def test_what_a_build_lacks_is_told_as_the_line_to_write(tmp_path: Path, said: str, need: str) -> None:
+    (problem,) = build_failure("own", RUNTIMES["cp37"], "", said, tmp_path / "x.log").problems
+    assert spell(problem.hint).startswith(f"write build: {{requires: ['{need}']}} in the package")
+
+
 def test_what_has_a_twin_with_wheels_is_told_so(tmp_path: Path) -> None:
     said = "error: unable to find dynamic system library 'pq' using strategy"
     for label, twin in (
@@ -249,4 +264,4 @@ def test_what_has_a_twin_with_wheels_is_told_so(tmp_path: Path) -> None:
         ("psycopg2-x 1", ""),
     ):
         (problem,) = build_failure(label, RUNTIMES["cp37"], "", said, tmp_path / "x.log").problems
-        assert spell(problem.hint).startswith(f"{twin} is used in its place" if twin else "give the build a folder")
+        assert spell(problem.hint).startswith(f"{twin} is used in its place" if twin else "give the build its headers")
