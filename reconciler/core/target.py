@@ -48,7 +48,7 @@ class Target(Protocol):
 
     def write(self, change: Change, contents: Mapping[str, Path], progress: Progress) -> Live | None:
         """
-        Make one change, and return what is then there as far as it was looked at.
+        Make one change, and return what is then there as far as it was looked at; what is only recorded is none for it.
 
         `contents` finds bytes to send by their sha256.
         """

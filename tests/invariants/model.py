@@ -180,8 +180,6 @@ class Modelled:
         return Live(found, thing.owner, thing.updater, created, modified, mark)
 
     def write(self, change: Change, contents: Mapping[str, Path], progress: Callable[[int], None]) -> Live | None:
-        if change.action is Action.RECORD:
-            return change.live
         found = change.desired.object if change.desired else None
         if isinstance(found, Function) and change.action in {Action.ADOPT, Action.RELEASE}:
             return None

@@ -444,8 +444,6 @@ class Library:
         return Live(obj, thing.owner, thing.updater, created, modified, mark)
 
     def write(self, change: Change, contents: Mapping[str, Path], progress: Callable[[int], None]) -> Live | None:
-        if change.action is Action.RECORD:
-            return change.live
         self.line.write(lambda: self._write(change, contents))
         if change.desired is None:
             return None

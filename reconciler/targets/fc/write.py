@@ -91,9 +91,7 @@ class Writing:
 
     def write(self, change: Change, contents: Mapping[str, Path], progress: Callable[[int], None]) -> Live | None:
         """Make a change and return what is there afterwards; StalePlan when somebody else was there first."""
-        if change.action is Action.RECORD or (
-            change.action in {Action.ADOPT, Action.RELEASE} and not change.kind.has_mark
-        ):
+        if change.action in {Action.ADOPT, Action.RELEASE} and not change.kind.has_mark:
             return change.live
         try:
             if change.desired is None:

@@ -47,8 +47,6 @@ class ClusterWriting:
 
     def write(self, change: Change, contents: Mapping[str, Path], progress: Callable[[int], None]) -> Live | None:
         """Make a change and return what is there afterwards; StalePlan when somebody else was there first."""
-        if change.action is Action.RECORD:
-            return change.live
         if change.action is Action.RELEASE or change.desired is None:
             self._remove(change)
             return None

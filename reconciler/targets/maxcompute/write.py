@@ -54,8 +54,6 @@ def write_change(
 
     Returns what is there afterwards, where it was looked at: a function, and a resource with content.
     """
-    if change.action is Action.RECORD:
-        return change.live
     try:
         if change.desired is None:
             folder = FUNCTIONS if change.key.kind == "function" else RESOURCES

@@ -52,8 +52,6 @@ class NamespaceWriting:
 
     def write(self, change: Change, contents: Mapping[str, Path], progress: Callable[[int], None]) -> Live | None:
         """Make a change and return what is there afterwards; StalePlan when somebody else was there first."""
-        if change.action is Action.RECORD:
-            return change.live
         if change.action is Action.RELEASE or change.desired is None:
             self._remove(change)
             return self.reading.find(change.key, self.digests) if change.action is Action.RELEASE else None
