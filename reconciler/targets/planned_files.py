@@ -15,12 +15,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from reconciler.base.errors import PackageError
+from reconciler.base.errors import PackageError, ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from reconciler.core.kind import Key
     from reconciler.core.state import Desired
 
 _BLOCK = 3 << 18
@@ -77,6 +78,13 @@ class FileBody:
         for block in self.file.blocks(self.offset, self.length):
             yield block
             self.progress(len(block))
+
+
+def arrived_otherwise(key: Key, held: str, meant: str) -> ServiceError:
+    """Return the error for a file that arrived as something else: it may be written to while it is sent."""
+    message = f"{key} did not arrive as it was sent: the service holds {held}, {meant} were meant"
+    hint = "run apply again; if the file is being written by another program, wait for it"
+    return ServiceError("E609", message, hint=hint)
 
 
 @contextmanager

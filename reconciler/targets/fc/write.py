@@ -53,7 +53,7 @@ from reconciler.targets.fc.read import (
 )
 from reconciler.targets.fc.runtimes import BY_REQUEST
 from reconciler.targets.fc.settings import SETTINGS, default_text, write_set
-from reconciler.targets.planned_files import open_planned
+from reconciler.targets.planned_files import arrived_otherwise, open_planned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -483,16 +483,12 @@ def _description(text: str, mark: Mark | None, name: str, note: Note | None = No
 
 
 def _require_intact(key: Key, meant: FcFunction | FcLayer, stored: Live) -> None:
-    """Compare what arrived with what was meant: a file may be written to while it is sent."""
+    """Compare what arrived with what was meant."""
     obj = stored.object
     assert isinstance(obj, FcFunction | FcLayer)
     if (obj.checksum, obj.size) != (meant.checksum, meant.size):
-        raise ServiceError(
-            "E609",
-            f"{key} did not arrive as it was sent: the service holds {obj.size} bytes with CRC-64 {obj.checksum}, "
-            f"{meant.size} bytes with CRC-64 {meant.checksum} were meant",
-            hint="run apply again; if the file is being written by another program, wait for it",
-        )
+        texts = (f"{each.size} bytes with CRC-64 {each.checksum}" for each in (obj, meant))
+        raise arrived_otherwise(key, *texts)
 
 
 def _tags(function: FcFunction) -> list[dict[str, str]]:

@@ -25,7 +25,7 @@ from reconciler.targets.maxcompute.client import resource_headers
 from reconciler.targets.maxcompute.names import write_comment
 from reconciler.targets.maxcompute.objects import Function, Resource
 from reconciler.targets.maxcompute.read import FUNCTIONS, RESOURCES
-from reconciler.targets.planned_files import open_planned
+from reconciler.targets.planned_files import arrived_otherwise, open_planned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -121,7 +121,7 @@ def _resource(
 
 
 def _intact(client: Client, change: Change, resource: Resource) -> Live:
-    """Compare what arrived with what was meant: a large file may be written to while it is sent."""
+    """Compare what arrived with what was meant."""
     arrived = read.read_object(client, change.key)
     if arrived is None:
         raise gone_stale(change.key, "was deleted by somebody else")
@@ -129,12 +129,8 @@ def _intact(client: Client, change: Change, resource: Resource) -> Live:
     assert isinstance(stored, Resource)
     # Not every version of the service is known to send Content-MD5; the size is always there.
     if (stored.md5 or resource.md5, stored.size) != (resource.md5, resource.size):
-        raise ServiceError(
-            "E609",
-            f"{change.key} did not arrive as it was sent: the service holds {stored.size} bytes with MD5 {stored.md5}, "
-            f"{resource.size} bytes with MD5 {resource.md5} were meant",
-            hint="run apply again; if the file is being written by another program, wait for it",
-        )
+        held, meant = (f"{each.size} bytes with MD5 {each.md5}" for each in (stored, resource))
+        raise arrived_otherwise(change.key, held, meant)
     return arrived
 
 
