@@ -61,6 +61,11 @@ def epoch_of(name: str, stack: str) -> int | None:
     return int(match["epoch"]) if match and match["stack"].lower() == stack else None
 
 
+def epochs_of(names: Iterable[str], stack: str) -> tuple[int, ...]:
+    """Return the epochs of a stack's entries among the names of objects, ascending."""
+    return tuple(sorted(epoch for name in names if (epoch := epoch_of(name, stack)) is not None))
+
+
 def is_entry(name: str) -> bool:
     """Say whether an object of this name is an entry of any stack's ledger."""
     return name[:5].lower() == "udfs." and _NAME.match(name) is not None

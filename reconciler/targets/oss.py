@@ -22,7 +22,7 @@ from reconciler.base.activity import activity
 from reconciler.base.errors import AccessError, ServiceError
 from reconciler.base.numbers import whole_number
 from reconciler.base.redaction import redact_foreign
-from reconciler.engine.ledger import epoch_of
+from reconciler.engine.ledger import epochs_of
 from reconciler.targets.transport import (
     Sessions,
     is_loopback,
@@ -252,7 +252,7 @@ class OssEntries:
     def epochs(self, stack: str, functions: Iterable[str]) -> tuple[int, ...]:
         prefix = f"{self.client.bucket.prefix}udfs.{stack}."
         keys = (key.removeprefix(self.client.bucket.prefix) for key in self.client.keys(prefix))
-        return tuple(sorted(epoch for key in keys if (epoch := epoch_of(key, stack)) is not None))
+        return epochs_of(keys, stack)
 
     def create(self, name: str, content: bytes, comment: str) -> bool:
         try:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from reconciler.base.errors import ServiceError
 from reconciler.base.files import create_file, replace_file
 from reconciler.base.inputs import RECORD, read_input
-from reconciler.engine.ledger import epoch_of
+from reconciler.engine.ledger import epochs_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +39,7 @@ class FolderEntries:
             names = [path.name for path in self.folder.iterdir()]
         except FileNotFoundError:
             return ()
-        return tuple(sorted(epoch for name in names if (epoch := epoch_of(name, stack)) is not None))
+        return epochs_of(names, stack)
 
     def create(self, name: str, content: bytes, comment: str) -> bool:
         try:

@@ -23,7 +23,7 @@ from reconciler.base.files import create_file, replace_file
 from reconciler.base.inputs import SETTING, SHIPPED, open_input, read_input
 from reconciler.engine.staleness import gone_stale
 from reconciler.targets.flink.entries import folder_refuses
-from reconciler.targets.flink.objects import JobForm, RegisteredFunction, file_key, read_job, write_job
+from reconciler.targets.flink.objects import JobForm, RegisteredFunction, file_key, write_job
 from reconciler.targets.planned_files import FileBody
 
 if TYPE_CHECKING:
@@ -235,10 +235,6 @@ def form_of(job: DeployedJob) -> JobForm:
     """Return a job as its record has it."""
     fields = write_job(job)
     return JobForm(**{name: value for name, value in fields.items() if value or name in {"name", "program"}})
-
-
-def job_of(form: JobForm) -> DeployedJob:
-    return read_job(form)
 
 
 def _name_of(file: str) -> str:

@@ -15,7 +15,6 @@ from reconciler.core.kind import Mark
 from reconciler.core.record import Reading
 from reconciler.core.state import Live
 from reconciler.engine.ledger import fetch_listed
-from reconciler.targets.flink.folder import job_of
 from reconciler.targets.flink.objects import (
     FINISHED,
     KINDS,
@@ -25,6 +24,7 @@ from reconciler.targets.flink.objects import (
     SharedFile,
     definition_digest,
     parse_pipeline_name,
+    read_job,
 )
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def _live_job(name: str, record: JobRecord, jobs: Iterable[ClusterJob], stack: s
     matches = own_jobs(name, record, jobs, stack)
     running = [job for job in matches if job.is_alive]
     job = _pick_job(record, running) or _pick_job(record, matches, only_recorded=True)
-    versions = [job_of(form) for form in (record.definition, record.pending) if form is not None]
+    versions = [read_job(form) for form in (record.definition, record.pending) if form is not None]
     current = next((each for each in versions if job is not None and definition_digest(each) == job.digest), None)
     definition = current or next(iter(versions), DeployedJob(name, UNKNOWN))
     return Live(definition._replace(state=_state(record, job, running, current is not None)), mark=Mark(stack))

@@ -17,8 +17,7 @@ import msgspec
 from reconciler.base.errors import FunctionFailed, UdfsError, UsageError
 from reconciler.base.inputs import SETTING, read_input
 from reconciler.targets.flink.entries import folder_refuses
-from reconciler.targets.flink.folder import job_of
-from reconciler.targets.flink.objects import DeployedJob, definition_digest
+from reconciler.targets.flink.objects import DeployedJob, definition_digest, read_job
 from reconciler.targets.flink.programs import lay_out_job
 from reconciler.targets.flink.target import FlinkTarget
 from reconciler.targets.flink.trial_rows import ROW, RowWidth, read_results, write_rows
@@ -77,8 +76,8 @@ def _job(function: RegisteredFunction, target: FlinkTarget, trial: str) -> Deplo
     model: DeployedJob | None = None
     for record in target.folder.records().values():
         for form in (record.definition, record.pending):
-            if form is not None and model is None and function.name in dict(job_of(form).functions):
-                model = job_of(form)
+            if form is not None and model is None and function.name in dict(read_job(form).functions):
+                model = read_job(form)
     registered = ((function.name, f"{function.language} {function.path}"),)
     if model is None:
         is_java = function.language == "JAVA"

@@ -15,13 +15,14 @@ from reconciler.base.errors import ServiceError
 from reconciler.core.diff import Action
 from reconciler.engine.staleness import gone_stale
 from reconciler.targets.flink import life
-from reconciler.targets.flink.folder import JobRecord, form_of, job_of
+from reconciler.targets.flink.folder import JobRecord, form_of
 from reconciler.targets.flink.objects import (
     UNKNOWN,
     DeployedJob,
     RegisteredFunction,
     SharedFile,
     definition_digest,
+    read_job,
 )
 from reconciler.targets.flink.programs import lay_out_job
 from reconciler.targets.flink.read import find_live, own_jobs, parse_overview
@@ -125,7 +126,7 @@ class ClusterWriting:
         number = record.job if record.job in running or record.steps is not None else next(iter(running), record.job)
         definition = record.definition
         old = (
-            lay_out_job(job_of(definition), self._folder, self._cluster.client)
+            lay_out_job(read_job(definition), self._folder, self._cluster.client)
             if definition is not None and definition.program != UNKNOWN
             else None
         )

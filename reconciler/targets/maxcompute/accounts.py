@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
 from reconciler.base.errors import ServiceError, count
+from reconciler.base.redaction import redact_foreign
 from reconciler.core.diff import Action
 from reconciler.targets.credentials.trust import trust_policies
 from reconciler.targets.maxcompute.objects import Function
@@ -55,7 +56,7 @@ def find_identity(target: Target) -> Identity:
         raise client.garbage("no name of an account") from None
     credentials = client.credentials.current()
     remaining = None if credentials.expires is None else max(0.0, credentials.expires - time.monotonic())
-    return Identity(client.redact(name), client.redact(number), credentials.origin, remaining)
+    return Identity(redact_foreign(name), redact_foreign(number), credentials.origin, remaining)
 
 
 class _Need(NamedTuple):
@@ -135,7 +136,7 @@ def _ask(client: Client, need: _Need) -> tuple[bool | None, str]:
         return None, error.problems[0].message
     with suppress(KeyError):
         return {"allow": True, "deny": False}[result], ""
-    return None, f"the service answers {client.redact(result)[:40]!r}"
+    return None, f"the service answers {redact_foreign(result)[:40]!r}"
 
 
 def _grant(need: _Need, user: str) -> str:

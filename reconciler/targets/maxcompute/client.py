@@ -196,10 +196,6 @@ class Client:
             raise self.garbage(excerpt_of(body))
         return Answer(self, response, credentials, body)
 
-    def redact(self, text: str) -> str:
-        """Take out what a service, or a library, may echo of the credentials."""
-        return redact_foreign(text)
-
     def garbage(self, text: str = "", status: int | None = None, code: str = "") -> ServiceError:
         """Return the error for an answer that is not one; `text` is what there was instead."""
         return garbage_error(self._host, "MaxCompute", text, "the endpoint ends in /api", status=status, code=code)
@@ -210,8 +206,8 @@ class Client:
 
     def raise_refusal(self, refusal: ServiceRefusal, cause: Exception | None = None) -> NoReturn:
         """Raise the error for an answer that says no."""
-        status, code = refusal.status, self.redact(refusal.code)[:100]
-        message = " ".join(self.redact(refusal.message).split())
+        status, code = refusal.status, redact_foreign(refusal.code)[:100]
+        message = " ".join(redact_foreign(refusal.message).split())
         reason = describe_refusal(refusal.message, refusal.request)
         if status is None:
             raise ServiceError(
@@ -239,7 +235,7 @@ class Client:
     def unreachable(self, cause: Exception, hint: str = _REACH) -> NoReturn:
         """Raise the error for a service that does not answer."""
         if isinstance(cause, requests.exceptions.ProxyError):
-            reason = self.redact(innermost_reason(cause))
+            reason = redact_foreign(innermost_reason(cause))
             chosen = requests.utils.select_proxy(self.endpoint, requests.utils.get_environ_proxies(self.endpoint)) or ""
             # Without its credentials.
             proxy = urlsplit(chosen if "//" in chosen else f"//{chosen}").netloc.rpartition("@")[2]

@@ -17,6 +17,7 @@ from urllib.parse import urlencode, urlsplit
 import requests
 
 from reconciler.base.numbers import whole_number
+from reconciler.base.redaction import redact_foreign
 from reconciler.core.copies import Copies, Copy
 from reconciler.targets.credentials.acs3 import acs3_headers
 from reconciler.targets.maxcompute.manifest import target_of
@@ -73,7 +74,7 @@ def find_copies(loaded: Loaded, target: Target) -> Copies | None:
         failure = str(error)
     except requests.RequestException as error:
         failure = f"{_endpoint(settings)} does not answer ({type(error).__name__})"
-    return Copies(TOOL, tuple(copies), target.client.redact(failure), settings.identity or "")
+    return Copies(TOOL, tuple(copies), redact_foreign(failure), settings.identity or "")
 
 
 class _NoAnswer(Exception):

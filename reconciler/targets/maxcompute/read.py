@@ -20,7 +20,7 @@ from reconciler.base.numbers import whole_number
 from reconciler.base.threads import Threads
 from reconciler.core.record import Applied, Entry, Reading
 from reconciler.core.state import Live
-from reconciler.engine.ledger import entry_reader, epoch_of, fetch_listed, is_entry
+from reconciler.engine.ledger import entry_reader, epochs_of, fetch_listed, is_entry
 from reconciler.targets.maxcompute.names import parse_reference, read_comment
 from reconciler.targets.maxcompute.objects import KINDS, Function, Resource
 from reconciler.targets.transport import parse_http_date
@@ -96,7 +96,7 @@ def _list_resources(
     resources: list[Live] = []
     for live in _resources(client, readers.ended, reading):
         (entries if is_entry(live.object.name) else resources).append(live)
-    epochs = tuple(sorted(e for live in entries if (e := epoch_of(live.object.name, stack)) is not None))
+    epochs = epochs_of((live.object.name for live in entries), stack)
     return resources, epochs, readers.submit(fetch_listed, store, stack, epochs[-1], KINDS) if epochs else None
 
 

@@ -19,6 +19,7 @@ import requests
 
 from reconciler.base.activity import activity
 from reconciler.base.errors import FunctionFailed, Position, Problem, ServiceError, UdfsError, UsageError
+from reconciler.base.redaction import redact_foreign
 from reconciler.core.target import QueryResult
 from reconciler.targets.maxcompute.manifest import target_of
 from reconciler.targets.maxcompute.refusal import ServiceRefusal
@@ -161,7 +162,7 @@ def _answer(instance: Any) -> QueryResult:
 
 def _failure(error: Any, sql: str, name: str, client: Client) -> UdfsError:
     """Return why an instance failed: what is wrong with the statement at its place, an exception with its traceback."""
-    said = client.redact(str(error.args[0] if error.args else error))
+    said = redact_foreign(str(error.args[0] if error.args else error))
     match = _FAILURE.search(said)
     if match is None:
         return ServiceError("E730", f"the statement failed: {said}")

@@ -18,8 +18,8 @@ import msgspec
 from reconciler.base.errors import ServiceError
 from reconciler.engine.ledger import epoch_of
 from reconciler.engine.staleness import gone_stale
-from reconciler.targets.flink.folder import form_of, job_of
-from reconciler.targets.flink.objects import JobForm, RegisteredFunction, file_key
+from reconciler.targets.flink.folder import form_of
+from reconciler.targets.flink.objects import JobForm, RegisteredFunction, file_key, read_job
 from reconciler.targets.oss import OssEntries
 
 if TYPE_CHECKING:
@@ -93,8 +93,8 @@ class StackBucket:
     _definitions: dict[tuple[str, str], DeployedJob | None] = field(default_factory=dict, repr=False)
 
     @property
-    def entries(self) -> BucketEntries:
-        return BucketEntries(self.client)
+    def entries(self) -> OssEntries:
+        return OssEntries(self.client)
 
     def list_all(self) -> StackListing:
         """Return everything, by one listing."""
@@ -202,10 +202,6 @@ class StackBucket:
                     self.client.delete(key)
 
 
-class BucketEntries(OssEntries):
-    """The ledger of a stack, among its files."""
-
-
 def _function_of(text: str) -> RegisteredFunction | None:
     parts = [unquote(part) for part in text.split("/")]
     return RegisteredFunction(*parts[1:]) if len(parts) == 5 else None
@@ -215,7 +211,7 @@ def _read_definition(content: bytes | None) -> DeployedJob | None:
     if content is None or len(content) > _JSON_BYTES:
         return None
     try:
-        return job_of(msgspec.json.decode(content, type=JobForm))
+        return read_job(msgspec.json.decode(content, type=JobForm))
     except (ValueError, RecursionError):
         # Somebody edited it: the job is then one of which nothing is known, and is written anew.
         return None

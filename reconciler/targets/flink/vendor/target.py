@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from reconciler.core.kind import Catalog, Key
     from reconciler.core.record import Reading
     from reconciler.core.state import Live
-    from reconciler.targets.flink.vendor.bucket import BucketEntries
     from reconciler.targets.flink.vendor.read import NamespaceReading
+    from reconciler.targets.oss import OssEntries
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class RealtimeCompute:
         return NamespaceWriting(self.reading, self._digests, self.queue).write(change, contents, progress)
 
     @property
-    def store(self) -> BucketEntries:
+    def store(self) -> OssEntries:
         return self.reading.bucket.entries
 
     def download(self, key: Key, destination: Path) -> None:
