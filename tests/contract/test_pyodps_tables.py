@@ -101,6 +101,26 @@ def test_a_table_takes_no_value_of_another_family_and_no_day_that_it_cannot_give
             ask(f"CREATE TABLE {named('bad')} (v {kind})")
 
 
+def test_a_condition_around_a_subquery_says_which_partitions_are_read(named: TableNames, ask: Ask) -> None:
+    name = named("p")
+    ask(f"CREATE TABLE {name} (a BIGINT) PARTITIONED BY (day STRING)")
+    ask(f"INSERT INTO {name} PARTITION (day='x') VALUES (1L)")
+    for sql in (
+        f"SELECT a FROM (SELECT * FROM {name}) q WHERE q.day = 'x'",
+        f"WITH q AS (SELECT a, day FROM {name}) SELECT a FROM q WHERE day = 'x'",
+        f"SELECT a FROM (SELECT * FROM (SELECT a, day FROM {name}) r) q WHERE day = 'x'",
+    ):
+        assert ask(sql) == '"a"\n1\n'
+    for sql in (
+        f"SELECT a FROM (SELECT a, 'x' AS day FROM {name}) q WHERE day = 'x'",
+        f"SELECT a FROM (SELECT * FROM {name} LIMIT 1) q WHERE day = 'x'",
+        f"SELECT n FROM (SELECT day, COUNT(*) AS n FROM {name} GROUP BY day) q WHERE n > 0",
+        f"SELECT day FROM VALUES ('x') v(day) WHERE day IN (SELECT day FROM {name})",
+    ):
+        with pytest.raises(errors.ODPSError, match="full scan with all partitions"):
+            ask(sql)
+
+
 def test_a_partition_has_values_that_its_keys_can_have_whoever_makes_it(odps: Any, named: TableNames, ask: Ask) -> None:
     name = named("p")
     ask(f"CREATE TABLE {name} (a BIGINT) PARTITIONED BY (day STRING, hour INT)")

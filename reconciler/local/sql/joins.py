@@ -68,8 +68,31 @@ def require_partitions(
         if described is None or not described.partitions:
             continue
         columns = {column.name.lower() for part in conditions if part for column in part.find_all(exp.Column)}
-        if not columns & described.partitions:
+        if not (columns | _names_outside(select)) & described.partitions:
             raise refusals.full_scan(locator, source, described.project)
+
+
+def _names_outside(select: Any) -> set[str]:
+    """
+    Return what the conditions around a subquery name of its columns: the service asks them of the rows of the table already.
+
+    That it does so through whatever lets each row through, and through nothing else, is inferred from what such optimizers do.
+    """
+    outer: Any = select.parent.parent if isinstance(select.parent, exp.CTE) else select.parent
+    if isinstance(outer, exp.Subquery):
+        outer = outer.parent
+    is_source = isinstance(outer, exp.From | exp.Join | exp.With) and isinstance(outer.parent, exp.Select)
+    if (
+        not is_source
+        or any(select.args.get(clause) for clause in ("group", "limit", "distinct"))
+        or select.find(exp.Window)
+    ):
+        return set()
+    where = outer.parent.args.get("where")
+    named = {column.name.lower() for column in where.find_all(exp.Column)} if where else set()
+    if not any(projection.is_star for projection in select.expressions):
+        named &= {column.name.lower() for column in select.expressions if isinstance(column, exp.Column)}
+    return named | _names_outside(outer.parent)
 
 
 def _has_mapjoin(select: Any) -> bool:
