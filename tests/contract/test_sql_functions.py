@@ -148,6 +148,14 @@ def test_functions_numbers_and_conversions_mean_what_is_documented(tmp_path: Pat
     assert dict(zip(MEANINGS, found, strict=True)) == MEANINGS
 
 
+def test_json_becomes_what_its_type_says_and_what_does_not_is_left_out(tmp_path: Path) -> None:
+    text = '{"a":1,"b":[{"c":1.25,"d":["x",2,{"e":null}]}, 7],"f":"2020-01-02","g":"1","H":true}'
+    kind = "a bigint, b array<struct<c:decimal(10,2),d:array<string>>>, f date, g int, h boolean"
+    sql = f"SELECT TO_JSON(j), j.b[0].c, j.f FROM (SELECT FROM_JSON('{text}', '{kind}') AS j) q"
+    json = '{"a":1,"b":[{"c":1.25,"d":["x","2","{\\"e\\":null}"]}],"f":"2020-01-02"}'
+    assert ask(sql, tmp_path) == [(json, Decimal("1.25"), dt.date(2020, 1, 2))]
+
+
 def test_aggregates_mean_what_is_documented(tmp_path: Path) -> None:
     meanings = {
         "STDDEV(x)": 0.5,
@@ -212,6 +220,14 @@ def test_grouping_sets_are_the_same_in_both_spellings_and_tell_their_places(tmp_
         ("SELECT DECOMPRESS(UNHEX('1f8b08000000000000034b'))", "DECOMPRESS: the bytes are cut off"),
         ("SELECT DECOMPRESS(UNHEX('0102030405060708090a'))", "DECOMPRESS: "),
         ("SELECT SOUNDEX('a1')", "missing here: SOUNDEX"),
+        ("SELECT FROM_JSON('{}', s) FROM t", r"\[1,8\].*FROM_JSON: the type is a constant"),
+        ("SELECT FROM_JSON('{}', 'map<string>')", r"\[1,8\].*map<string> is no type"),
+        ("SELECT FROM_JSON('{}', 'a int>) + (1')", "is no type"),
+        ("SELECT FROM_JSON('{}', 'a timestamp')", "missing here: FROM_JSON of .* for its TIMESTAMP"),
+        ("SELECT FROM_JSON('nothing', 'a int')", "missing here: FROM_JSON of a text that is no JSON"),
+        ("SELECT FROM_JSON('[1]', 'a int')", "missing here: FROM_JSON of another value than the type's"),
+        ("SELECT FROM_JSON('{\"a\":1.5}', 'a int')", "missing here: FROM_JSON of 1.5 as a INT"),
+        ("SELECT FROM_JSON('{\"a\":[1, 2]}', 'a string')", "missing here: FROM_JSON of an array or object with blanks"),
         ("SELECT MULTIMAP_AGG(DISTINCT n, s) FROM t", r"\[1,8\].*MULTIMAP_AGG: missing here with DISTINCT"),
         ("SELECT GET_JSON_OBJECT('{}', '$..a')", "missing here: GET_JSON_OBJECT with the path"),
         ("SELECT DATE_ADD(DATE '9999-12-31', 1)", "a date is out of the range that the local service has"),

@@ -16,7 +16,7 @@ import duckdb
 from reconciler.local import runner
 from reconciler.local.sql import problems
 from reconciler.local.sql.built_ins.codecs import PYTHON
-from reconciler.local.sql.built_ins.table import NUMBER_MACROS, definitions
+from reconciler.local.sql.built_ins.table import NUMBER_MACROS, by_macro, definitions
 from reconciler.local.sql.error_translation import duckdb_failure, runner_failure
 from reconciler.local.sql.problems import Stopped, unknown_function
 from reconciler.local.sql.query_functions import NO_ARGUMENT, QueryFunction
@@ -131,9 +131,9 @@ class QueryRun:
             register_tables(statement, self.project, connection)
             statement.name_columns({name for name, function in functions.items() if function.kind == "udtf"})
             statement.use_functions(functions)
-            macros = definitions(statement.macros() | {*NUMBER_MACROS.values()}, self.rules)
+            macros = definitions(statement.callees() & {*by_macro()} | {*NUMBER_MACROS.values()}, self.rules)
             for name, (function, parameters, result) in PYTHON.items():
-                if any(f"{name}(" in macro for macro in macros):
+                if name in statement.callees() or any(f"{name}(" in macro for macro in macros):
                     connection.create_function(
                         name, keep_failure(function, failures, len(parameters)), parameters, result
                     )

@@ -109,9 +109,9 @@ class Statement:
             cast.replace(self._cast(cast.this, cast.to, analysis.cast.get(id(cast)), reads_moments=rules.reads_moments))
         windows.lift_lists(self.tree)
 
-    def macros(self) -> set[str]:
-        """Return the macros that have to be there in DuckDB."""
-        return {node.name for node in self.tree.find_all(exp.Anonymous) if node.name in table.by_macro()}
+    def callees(self) -> set[str]:
+        """Return the functions that have to be there in DuckDB, those among them that it has."""
+        return {node.name for node in self.tree.find_all(exp.Anonymous)}
 
     def _replace_call(self, node: Any, choice: Choice) -> None:
         arguments = node.expressions

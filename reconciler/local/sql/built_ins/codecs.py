@@ -1,7 +1,7 @@
 """
 Functions of bytes for which DuckDB has no expression [doc "Other functions", "String functions"]: gzip, CRC-32, character sets.
 
-The macros call what is written in Python here, a row at a time; NULL gives NULL.
+DuckDB calls what is written in Python, a row at a time; NULL gives NULL.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING
 
+from reconciler.local.sql.built_ins.json_values import fit_json
 from reconciler.local.sql.problems import internal_failure
 
 if TYPE_CHECKING:
@@ -72,5 +73,6 @@ PYTHON: dict[str, tuple[Callable[..., object], list[str], str]] = {
     "mc_compressed": (_compress, ["BLOB"], "BLOB"),
     "mc_decoded": (_decode, ["BLOB", "VARCHAR", "VARCHAR"], "VARCHAR"),
     "mc_decompressed": (_decompress, ["BLOB"], "BLOB"),
+    "mc_fitting": (fit_json, ["VARCHAR", "VARCHAR"], "JSON"),
 }
-"""What the macros call, by its name in DuckDB: the function, DuckDB's types of its arguments, and that of its result."""
+"""What macros and makers call, by its name in DuckDB: the function, DuckDB's types of its arguments, and that of its result."""

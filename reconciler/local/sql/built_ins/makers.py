@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
+from reconciler.local.sql.built_ins.json_values import read_schema
 from reconciler.local.sql.built_ins.signatures import NUMBERS, becomes
-from reconciler.local.sql.problems import semantic_failure
+from reconciler.local.sql.problems import SqlFailed, semantic_failure
+from reconciler.local.sql.value_types import make_duckdb_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from reconciler.local.sql.problems import SqlFailed, SqlPosition
+    from reconciler.local.sql.problems import SqlPosition
 
 
 @dataclass(frozen=True)
@@ -217,6 +219,19 @@ def _to_json(node: BuiltInCall) -> Any:
     return call("mc_cast_json", [value])
 
 
+def _from_json(node: BuiltInCall) -> Any:
+    text, schema = node.arguments
+    if not schema.is_string:
+        raise node.refusal("the type is a constant")
+    try:
+        kind = read_schema(schema.name).copy()
+    except SqlFailed as failed:
+        raise semantic_failure(node.position, str(failed).partition(" - ")[2]) from None
+    for inner in kind.find_all(exp.DataType):
+        make_duckdb_type(inner)
+    return exp.Cast(this=call("mc_fitting", [text, schema]), to=kind)
+
+
 def _missing(node: BuiltInCall) -> Any:
     raise node.refusal("missing here with these arguments; --target asks a project")
 
@@ -388,6 +403,7 @@ MAKERS: dict[str, Callable[[BuiltInCall], Any]] = {
     "datetrunc": _datetrunc,
     "decode": _decode,
     "isdate": _isdate,
+    "from_json": _from_json,
     "least": _least,
     "map": _map,
     "named_struct": _named_struct,

@@ -30,6 +30,7 @@ decode     | STRING(BINARY, STRING) | CASE WHEN upper(b) IN ('UTF-8', 'US-ASCII'
 encode     | BINARY(STRING, STRING) | CASE WHEN upper(b) IN ('UTF-8', 'US-ASCII') THEN encode(a) WHEN upper(b) = 'UTF-16BE' AND regexp_full_match(a, '[ -~]*') THEN unhex(regexp_replace(hex(a), '(..)', '00\1', 'g')) WHEN b IS NULL THEN NULL ELSE error('missing here: ENCODE as ' || b) END
 find_in_set | BIGINT(STRING, STRING) | coalesce(list_position(string_split(b, ','), a), CASE WHEN a IS NOT NULL AND b IS NOT NULL THEN 0 END)
 find_in_set | BIGINT(STRING, STRING, STRING) | coalesce(list_position(string_split(b, c), a), CASE WHEN a IS NOT NULL AND b IS NOT NULL THEN 0 END)
+from_json  | T(STRING, STRING)      | !from_json
 get_json_object | STRING(STRING, STRING) | CASE WHEN NOT regexp_full_match(b, {_JSON_PATH}) THEN error('missing here: GET_JSON_OBJECT with the path ' || b) WHEN NOT coalesce(json_valid(a), false) THEN NULL WHEN contains(b, '[*]') THEN CAST(to_json(json_extract(a, {_OWN_PATH})) AS VARCHAR) ELSE json_extract_string(a, replace({_OWN_PATH}, '[*]', '')) END
 initcap    | STRING(STRING)         | array_to_string(list_transform(string_split(lower(a), ' '), lambda word: upper(word[1]) || word[2:]), ' ')
 instr      | BIGINT(STRING, STRING) | CASE WHEN b = '' THEN 1 ELSE instr(a, b) END
