@@ -349,3 +349,19 @@ def test_a_number_of_any_length_stands_anywhere_and_is_an_error_of_the_statement
         with pytest.raises(SqlFailed) as failure:
             ask(place.format("9" * 5000), folder)
         assert "ODPS-0010000" not in str(failure.value)
+
+
+def test_a_value_that_is_too_large_is_refused_before_it_is_made(tmp_path: Path) -> None:
+    makers = (
+        "REPEAT('x', 9000000)", "REPEAT('ab', 9223372036854775807)", "LPAD('a', 9000000, 'b')", "RPAD('a', 9000000, 'b')",
+        "SPACE(9000000)", "ARRAY_REPEAT(1, 2000000)", "SEQUENCE(1, 2000000)", "SEQUENCE(-9223372036854775807, 9223372036854775807, 3)",
+    )  # fmt: skip
+    for number, maker in enumerate(makers):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        with pytest.raises(SqlFailed, match="ODPS-0121095.*at most 8 MB"):
+            ask(f"SELECT {maker}", folder)
+    (tmp_path / "small").mkdir()
+    assert ask("SELECT LENGTH(REPEAT('x', 8000000)), SIZE(SEQUENCE(1, 10000000, 100))", tmp_path / "small") == [
+        (8_000_000, 100_000)
+    ]

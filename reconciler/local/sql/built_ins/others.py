@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from reconciler.local.sql.built_ins.texts import fitting
+
 _PAIRS = "list_transform(string_split_regex(a, b), lambda pair: string_split_regex(pair, c))"
 _KEYS = f"list_distinct(list_transform({_PAIRS}, lambda pair: pair[1]))"
+
+_SPAN = "8 * abs(TRY_CAST(CAST(b AS VARCHAR) AS DOUBLE) - TRY_CAST(CAST(a AS VARCHAR) AS DOUBLE))"
+"""Bytes of the numbers from one to the other; those of days are bounded by the calendar."""
 
 ROWS = rf"""
 base64     | STRING(BINARY)         | @base64
@@ -40,7 +45,7 @@ array_max  | T(ARRAY<T>)            | @list_max
 array_min  | T(ARRAY<T>)            | @list_min
 array_position | BIGINT(ARRAY<T>, T) | CAST(coalesce(list_position(a, b), CASE WHEN a IS NOT NULL AND b IS NOT NULL THEN 0 END) AS BIGINT)
 array_remove | ARRAY<T>(ARRAY<T>, T) | list_filter(a, lambda value: value <> b)
-array_repeat | ARRAY<T>(T, BIGINT)  | list_transform(range(1, b + 1), lambda i: a)
+array_repeat | ARRAY<T>(T, BIGINT)  | list_transform(range(1, {fitting("b", "CAST(b AS DOUBLE) * 8")} + 1), lambda i: a)
 array_union | ARRAY<T>(ARRAY<T>, ARRAY<T>) | list_filter(list_concat(a, b), lambda value, i: list_position(list_concat(a, b), value) = i)
 arrays_overlap | BOOLEAN(ARRAY<T>, ARRAY<T>) | list_has_any(a, b)
 filter     | ARRAY<T>(ARRAY<T>, ANY) | @list_filter
@@ -52,8 +57,8 @@ map_from_entries | ANY(ANY)         | mc_make_map(a)
 map_keys   | ARRAY<K>(MAP<K,V>)     | @map_keys
 map_values | ARRAY<V>(MAP<K,V>)     | @map_values
 named_struct | ANY(ANY...)          | !named_struct
-sequence   | ARRAY<T>(T, T)         | @generate_series
-sequence   | ARRAY<T>(T, T, T)      | @generate_series
+sequence   | ARRAY<T>(T, T)         | generate_series(a, {fitting("b", _SPAN)})
+sequence   | ARRAY<T>(T, T, T)      | generate_series(a, {fitting("b", f"{_SPAN} / abs(TRY_CAST(CAST(c AS VARCHAR) AS DOUBLE))")}, c)
 size       | INT(ARRAY<T>)          | CAST(len(a) AS INTEGER)
 size       | INT(MAP<K,V>)          | CAST(cardinality(a) AS INTEGER)
 slice      | ARRAY<T>(ARRAY<T>, BIGINT, BIGINT) | CASE WHEN b > 0 THEN a[b:b + c - 1] ELSE a[len(a) + b + 1:len(a) + b + c] END

@@ -16,6 +16,15 @@ _OWN_PATH = (
 _SOUNDS = "translate(upper(a[1]) || regexp_replace(upper(a[2:]), '[HW]', '', 'g'), 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', '01230120022455012623010202')"
 """The digits of SOUNDEX, the first letter's first; H and W part nothing, as in Hive, whose function it is (commons-codec)."""
 
+_MOST_BYTES = 8 << 20
+"""Of a value [doc "Limits of MaxCompute SQL"]."""
+
+
+def fitting(value: str, size: str) -> str:
+    """Return the argument that says how large a result is; an error where it is too large for a value, before it is made."""
+    return f"CASE WHEN {size} > {_MOST_BYTES} THEN error('a value has at most 8 MB') ELSE {value} END"
+
+
 ROWS = rf"""
 ascii      | BIGINT(STRING)         | CAST(ascii(a) AS BIGINT)
 char_matchcount | BIGINT(STRING, STRING) | len(list_filter(string_split(a, ''), lambda letter: contains(b, letter)))
@@ -43,7 +52,7 @@ lengthb    | BIGINT(STRING)         | @strlen
 locate     | BIGINT(STRING, STRING) | @instr(b, a)
 locate     | BIGINT(STRING, STRING, BIGINT) | CASE WHEN a IS NULL OR b IS NULL THEN NULL WHEN c IS NULL OR instr(substring(b, c), a) = 0 THEN 0 ELSE instr(substring(b, c), a) + c - 1 END
 lower      | STRING(STRING)         | @lower
-lpad       | STRING(STRING, INT, STRING) | @lpad
+lpad       | STRING(STRING, INT, STRING) | lpad(a, {fitting("b", "b")}, c)
 ltrim      | STRING(STRING)         | @ltrim
 ltrim      | STRING(STRING, STRING) | @ltrim
 mask_hash  | STRING(STRING)         | @sha256
@@ -66,15 +75,15 @@ regexp_replace | STRING(STRING, STRING, STRING, BIGINT) | CASE WHEN d = 0 THEN m
 regexp_substr | STRING(STRING, STRING) | ({_MATCHES})[1]
 regexp_substr | STRING(STRING, STRING, BIGINT) | regexp_extract_all(substring(a, c), b)[1]
 regexp_substr | STRING(STRING, STRING, BIGINT, BIGINT) | regexp_extract_all(substring(a, c), b)[d]
-repeat     | STRING(STRING, BIGINT) | @repeat
+repeat     | STRING(STRING, BIGINT) | repeat(a, {fitting("b", "CAST(b AS DOUBLE) * strlen(a)")})
 replace    | STRING(STRING, STRING, STRING) | @replace
 reverse    | STRING(STRING)         | @reverse
 reverse    | ARRAY<T>(ARRAY<T>)     | @list_reverse
-rpad       | STRING(STRING, INT, STRING) | @rpad
+rpad       | STRING(STRING, INT, STRING) | rpad(a, {fitting("b", "b")}, c)
 rtrim      | STRING(STRING)         | @rtrim
 rtrim      | STRING(STRING, STRING) | @rtrim
 soundex    | STRING(STRING)         | CASE WHEN NOT regexp_full_match(a, '[A-Za-z]+') THEN error('missing here: SOUNDEX of what are not the letters A to Z') ELSE list_transform([string_split({_SOUNDS}, '')], lambda codes: upper(a[1]) || rpad(replace(array_to_string(list_filter(codes, lambda code, i: code <> codes[i - 1]), ''), '0', ''), 3, '0')[1:3])[1] END
-space      | STRING(BIGINT)         | repeat(' ', a)
+space      | STRING(BIGINT)         | repeat(' ', {fitting("a", "a")})
 split      | ARRAY<STRING>(STRING, STRING) | mc_split__2(a, b, true)
 split      | ARRAY<STRING>(STRING, STRING, BOOLEAN) | CASE WHEN c THEN list_transform([str_split_regex(a, b)], lambda pieces: pieces[1:coalesce(list_max(list_filter(range(1, len(pieces) + 1), lambda i: pieces[i] <> '')), 0)])[1] ELSE str_split_regex(a, b) END
 split_part | STRING(STRING, STRING, BIGINT) | CASE WHEN b = '' AND c = 1 THEN a ELSE split_part(a, b, c) END
