@@ -57,6 +57,9 @@ class Credentials:
         return False
 
 
+NO_KEYS = Credentials("local", "local", origin="the service built in, which needs none")
+
+
 class KeySource(Protocol):
     """Where requests get what they are signed with. May be used from several threads."""
 

@@ -6,11 +6,11 @@ The ledger is kept in the bucket that the target names under `staging`, else in 
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from reconciler.targets.credentials.links import open_source
-from reconciler.targets.credentials.session import Credentials
+from reconciler.targets.credentials.session import NO_KEYS
 from reconciler.targets.fc.client import FcClient
 from reconciler.targets.fc.manifest import fc_manifest, fc_target
 from reconciler.targets.fc.surroundings import environment_of
@@ -21,7 +21,6 @@ from reconciler.targets.stores import opening_store
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reconciler.local.fc import FcServer
     from reconciler.manifest.load import Loaded
     from reconciler.targets.adapter import Access
     from reconciler.targets.credentials.session import KeySource
@@ -65,23 +64,14 @@ def _open_endpoint(loaded: Loaded, access: Access) -> Iterator[tuple[str, KeySou
     if not target.is_local:
         yield target.endpoint or endpoint_of_region(target.region), open_source(target.credentials, access.environment)
         return
-    server = start_local(loaded, access)
-    try:
-        yield server.url, Credentials("local", "local", origin="the service built in, which needs none")
-    finally:
-        server.close()
-
-
-def start_local(loaded: Loaded, access: Access) -> FcServer:
-    """Start the service that is built in, over its store."""
     from reconciler.local.fc import FcServer, FcSettings
 
-    target = fc_target(loaded)
     settings = FcSettings(region=target.region, account=target.account or FcSettings.account)
     with opening_store(access.store, STORE) as store:
         server = FcServer(store, settings, environment=access.environment)
         server.start()
-    return server
+    with closing(server):
+        yield server.url, NO_KEYS
 
 
 def endpoint_of_region(region: str) -> str:

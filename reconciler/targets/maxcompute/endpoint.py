@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING
 
 from reconciler.targets.credentials.links import open_odps_source
-from reconciler.targets.credentials.session import Credentials
+from reconciler.targets.credentials.session import NO_KEYS
 from reconciler.targets.maxcompute.manifest import manifest_of, target_of
 from reconciler.targets.stores import opening_store
 
@@ -29,11 +29,8 @@ def endpoint_of(loaded: Loaded, access: Access) -> Iterator[tuple[str, KeySource
     if target.endpoint != "local":
         yield target.endpoint, open_odps_source(target.credentials, access.environment)
         return
-    server = _start_local(loaded, access)
-    try:
-        yield server.url, Credentials("local", "local", origin="the service built in, which needs none")
-    finally:
-        server.close()
+    with closing(_start_local(loaded, access)) as server:
+        yield server.url, NO_KEYS
 
 
 def _start_local(loaded: Loaded, access: Access) -> Server:

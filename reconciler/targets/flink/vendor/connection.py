@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from reconciler.base.errors import UsageError
 from reconciler.base.words import quote
 from reconciler.targets.credentials.links import open_source
-from reconciler.targets.credentials.session import Credentials
+from reconciler.targets.credentials.session import NO_KEYS
 from reconciler.targets.flink.connection import STORE as FLINK_STORE
 from reconciler.targets.flink.manifest import Target as TargetSection
 from reconciler.targets.flink.manifest import flink_manifest
@@ -94,7 +94,7 @@ def _open_endpoint(loaded: Loaded, target: TargetSection, access: Access) -> Ite
         server = VervericaServer(store, engine, settings)
         server.start()
     try:
-        yield server.url, Credentials("local", "local", origin="the service built in, which needs none")
+        yield server.url, NO_KEYS
     finally:
         server.close()
         if engine.is_reached and (running := engine.find()) is not None:
