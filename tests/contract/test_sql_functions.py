@@ -359,7 +359,7 @@ def test_a_value_that_is_too_large_is_refused_before_it_is_made(tmp_path: Path) 
     for number, maker in enumerate(makers):
         folder = tmp_path / str(number)
         folder.mkdir()
-        with pytest.raises(SqlFailed, match="ODPS-0121095.*at most 8 MB"):
+        with pytest.raises(SqlFailed, match=r"ODPS-0121095.*at most 8 MB"):
             ask(f"SELECT {maker}", folder)
     (tmp_path / "small").mkdir()
     assert ask("SELECT LENGTH(REPEAT('x', 8000000)), SIZE(SEQUENCE(1, 10000000, 100))", tmp_path / "small") == [
