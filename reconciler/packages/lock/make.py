@@ -37,7 +37,7 @@ from reconciler.packages.fetch.indexes import FILE_NAME
 from reconciler.packages.lock.file import BuiltFrom, Group, Lock, Locked
 from reconciler.packages.lock.inputs import read_requests
 from reconciler.packages.lock.pex import Pex
-from reconciler.packages.lock.resolver import Question, Unsolvable
+from reconciler.packages.lock.resolver import Question, Steps, Unsolvable
 from reconciler.packages.lock.uv import Uv, can_answer
 from reconciler.packages.lock.workshop import Workshop, find_interpreter, package_indexes
 
@@ -125,9 +125,12 @@ def _group(
     """Return what was resolved for a request, or the error, at a place of the manifest."""
     workshop.on_step(f"resolving {request.package} for {request.runtime.tag}")
     before = previous.group(request.package, request.runtime.tag)
+    steps, words = Steps(), f"{request.package} for {request.runtime.tag}"
     try:
-        with activity("resolving") as resolving, resolving.at(f"{request.package} for {request.runtime.tag}"):
-            files = _resolve(before, workshop, upgrade, request) if request.requirements or request.carried else []
+        with activity("resolving") as resolving, resolving.at(words, steps.last):
+            files = (
+                _resolve(before, workshop, upgrade, request, steps) if request.requirements or request.carried else []
+            )
             group = Group(inputs=request.inputs, files=files)
             if debian is None or not request.inputs.debian:
                 return group
@@ -138,7 +141,9 @@ def _group(
         return PackageError.of(replace(problem, at=problem.at or position) for problem in error.problems)
 
 
-def _resolve(before: Group | None, workshop: Workshop, upgrade: Upgrade, request: LockRequest) -> list[Locked]:
+def _resolve(
+    before: Group | None, workshop: Workshop, upgrade: Upgrade, request: LockRequest, steps: Steps
+) -> list[Locked]:
     prefix = Path(sys.prefix)
     pip, sources = indexes.pip_settings(workshop.env, prefix), package_indexes(workshop.env, prefix, request)
     addresses = tuple(index.address for index in (*sources.every, *sources.sources.values()))
@@ -146,7 +151,7 @@ def _resolve(before: Group | None, workshop: Workshop, upgrade: Upgrade, request
         workspace = folder.resolve()
         question = _question(workshop, request, before, upgrade, _copy_local(workshop, request, workspace))
         with open_gateway(sources.every, downloads, sources.sources, pip) as gateway:
-            resolver = _resolver(workshop, request, workspace, gateway)
+            resolver = _resolver(workshop, request, workspace, gateway, steps)
             try:
                 answers = resolver.resolve(question) if request.requirements else ()
                 carriers = _carriers(resolver, question, request, None if upgrade.everything else before)
@@ -240,7 +245,7 @@ def _with_failures(error: PackageError, gateway: Gateway) -> UdfsError:
     )
 
 
-def _resolver(workshop: Workshop, request: LockRequest, workspace: Path, gateway: Gateway) -> Uv | Pex:
+def _resolver(workshop: Workshop, request: LockRequest, workspace: Path, gateway: Gateway, steps: Steps) -> Uv | Pex:
     env, tools, home = workshop.env, workshop.tools, workspace / "home"
     home.mkdir()
     declared, programs = workshop.loaded.manifest.packages[request.package], workspace / "programs"
@@ -262,7 +267,7 @@ def _resolver(workshop: Workshop, request: LockRequest, workspace: Path, gateway
             return find_interpreter(env, request.runtime)
         return None
 
-    return Uv(seen, workspace, find_python, tools=tools)
+    return Uv(seen, workspace, find_python, tools=tools, steps=steps)
 
 
 def _copy_local(workshop: Workshop, request: LockRequest, workspace: Path) -> dict[str, Path]:

@@ -6,6 +6,8 @@ A process sees of this machine what says where packages are, and is ended when i
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -108,11 +110,50 @@ class Resolved:
     err: str
 
 
+_STEP = re.compile(rb"DEBUG (Downloading source distribution|Preparing metadata for|Building): ([^ \n]*)[^\n]*\n")
+_WORDS = {
+    b"Downloading source distribution": "fetching ",
+    b"Preparing metadata for": "making the metadata of ",
+    b"Building": "building ",
+}
+
+
+@dataclass
+class Steps:
+    """What a resolver that runs is at, by what it says meanwhile; a source archive's metadata may take it minutes."""
+
+    output: Output | None = None
+    _position: int = 0
+    _words: str = ""
+
+    def follow(self, output: Output | None) -> None:
+        """Begin with what another run says; None where none does."""
+        self.output, self._position, self._words = output, 0, ""
+
+    def last(self) -> str:
+        """Return the last step that may take long; empty where there was none."""
+        output = self.output
+        with suppress(OSError, ValueError):  # the run ended meanwhile
+            content = output.since(self._position) if output is not None else b""
+            self._position += content.rfind(b"\n") + 1
+            for verb, name in _STEP.findall(content):
+                self._words = _WORDS[verb] + mask(name.decode("utf-8", "replace"))
+        return self._words
+
+
 def run_resolver(
-    tools: Tools, command: Sequence[str], *, folder: Path, env: Mapping[str, str], seconds: float
+    tools: Tools,
+    command: Sequence[str],
+    *,
+    folder: Path,
+    env: Mapping[str, str],
+    seconds: float,
+    steps: Steps | None = None,
 ) -> Resolved:
     """Run a resolver that sees `env` in `folder`, of our own: tools read settings of the project that they find themselves in."""
+    steps = steps or Steps()
     with Output(folder) as out, Output(folder) as err:
+        steps.follow(err)
         try:
             code = tools.run(
                 command,
@@ -129,6 +170,8 @@ def run_resolver(
             raise PackageError("E475", f"no answer from the resolver within {seconds:g} seconds", hint=hint) from None
         except OSError as error:
             raise PackageError("E475", f"'{command[0]}' cannot be started: {error.strerror or error}") from error
+        finally:
+            steps.follow(None)
         return Resolved(code, out.text(), err.text())
 
 

@@ -24,6 +24,7 @@ from reconciler.packages.fetch.indexes import Remote
 from reconciler.packages.fetch.pip import mask
 from reconciler.packages.lock.resolver import (
     Distribution,
+    Steps,
     Unsolvable,
     index_failure,
     run_resolver,
@@ -82,6 +83,7 @@ class Uv:
 
     seconds: float = 600
     tools: Tools = field(default_factory=Tools)
+    steps: Steps = field(default_factory=Steps)
 
     def resolve(self, question: Question) -> tuple[Distribution, ...]:
         """Answer, or raise `Unsolvable`, or PackageError if the engine itself fails."""
@@ -144,8 +146,9 @@ class Uv:
             self.tools,
             [program, *self._arguments(question), *extra, "--output-file", str(output)],
             folder=self.workspace,
-            env={**kept, "UV_PYTHON_DOWNLOADS": "never", "RUST_LOG": "uv_resolver=debug"},
+            env={**kept, "UV_PYTHON_DOWNLOADS": "never", "RUST_LOG": "uv_resolver=debug,uv_distribution=debug"},
             seconds=self.seconds,
+            steps=self.steps,
         )
         if ended.code != 0:
             raise _failure(ended.err)

@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from reconciler.base import environments
 from reconciler.base.errors import PackageError
 from reconciler.base.processes import Tools
 from reconciler.packages.fetch.indexes import Remote
-from reconciler.packages.lock.resolver import run_resolver
+from reconciler.packages.lock.resolver import Steps, run_resolver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -95,6 +96,25 @@ def test_what_a_build_script_leaves_behind_ends_with_the_resolver(tmp_path: Path
     )
     assert ended.code == 0
     assert waited_for(lambda: not is_alive(int(ended.out)))
+
+
+SAYS_WHAT_IT_BUILDS = """
+import pathlib, sys, time
+print("DEBUG Building: numpy==1.21.3\\nDEBUG Selecting: wheel==1 [x]", file=sys.stderr, flush=True)
+while not pathlib.Path("seen").exists():
+    time.sleep(0.02)
+"""
+
+
+def test_who_watches_a_resolver_learns_what_it_builds(tmp_path: Path) -> None:
+    steps, command = Steps(), [sys.executable, "-c", SAYS_WHAT_IT_BUILDS]
+    work = partial(run_resolver, Tools(), command, folder=tmp_path, env=os.environ, seconds=60, steps=steps)
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert waited_for(lambda: steps.last() == "building numpy==1.21.3")
+    (tmp_path / "seen").touch()
+    thread.join(10)
+    assert steps.last() == ""
 
 
 def test_stopping_ends_a_resolver_that_works_in_another_thread(tmp_path: Path) -> None:
