@@ -23,7 +23,7 @@ from reconciler.targets.maxcompute.source_rules import SOURCE_RULES, declared_si
 from reconciler.testing.expectations import find_impossible, format_value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from reconciler.base.errors import Problem
@@ -92,20 +92,28 @@ def _wrong_arguments(test: SqlTest, signature: Signature) -> Iterator[tuple[str,
     """Yield what is wrong with the arguments of a test, each with its place in it."""
     if signature.arguments is None:
         return
-    try:
-        types, _ = _Reader(str(signature)).signature()
-    except NoSignature:
-        return  # a type that the worker does not know is told of already (E811)
+    takes = len(signature.arguments)
     for number, row in enumerate(test.input):
         keys: tuple[str | int, ...] = ("args",) if test.rows is None else ("rows", number)
-        if len(row) != len(types):
-            yield f"{count(len(row), 'argument')}, and the function takes {len(types)}", keys
-            continue
-        for index, (value, kind) in enumerate(zip(row, types, strict=True)):
+        if len(row) != takes:
+            yield f"{count(len(row), 'argument')}, and the function takes {takes}", keys
+    for number, index, why in wrong_cells(str(signature), [row if len(row) == takes else [] for row in test.input]):
+        keys = ("args",) if test.rows is None else ("rows", number)
+        yield f"argument {index + 1} does not fit: {why}", (*keys, index)
+
+
+def wrong_cells(signature: str, rows: Iterable[Sequence[Any]]) -> Iterator[tuple[int, int, str]]:
+    """Yield row, column and reason of each value that a worker does not read as the argument that the signature has there."""
+    try:
+        types, _ = _Reader(signature).signature()
+    except NoSignature:
+        return  # a type that the worker does not know is told of already (E811)
+    for number, row in enumerate(rows):
+        for index, (value, kind) in enumerate(zip(row, types, strict=False)):
             try:
                 kind.from_cell(["j", json.loads(json.dumps(value))])
             except Misfit as error:
-                yield f"argument {index + 1} does not fit: {error}", (*keys, index)
+                yield number, index, str(error)
 
 
 def _wrong_results(test: SqlTest, kind: str, signature: Signature) -> Iterator[tuple[str, tuple[str | int, ...]]]:

@@ -166,10 +166,23 @@ def _rows(draft: _Draft, table: Table, here: Keys) -> Iterator[Flaw]:
         if not table.file.lower().endswith(ROW_FILES):
             hint = f"the name of a file of rows ends in {' '.join(ROW_FILES)}"
             yield Flaw("E203", f"{quote(table.file)} cannot be read as rows", (*here, "file"), hint)
-    for index, row in enumerate(table.rows or ()):
-        if len(row) != len(table.columns):
-            message = f"a row of {len(row)} where there are {count(len(table.columns), 'column')}"
+    if table.rows:
+        yield from _misfits(table, here)
+
+
+def _misfits(table: Table, here: Keys) -> Iterator[Flaw]:
+    """Yield rows of another width than the table's, and values that are none of their column's type."""
+    from reconciler.targets.maxcompute.declared_tests import wrong_cells
+
+    names, rows = list(table.columns), table.rows or []
+    for index, row in enumerate(rows):
+        if len(row) != len(names):
+            message = f"a row of {len(row)} where there are {count(len(names), 'column')}"
             yield Flaw("E203", message, (*here, "rows", index))
+    fitting = [row if len(row) == len(names) else [] for row in rows]
+    for index, column, why in wrong_cells(f"{','.join(table.columns.values())}->bigint", fitting):
+        message = f"the column {quote(names[column])} is {table.columns[names[column]]}: {why}"
+        yield Flaw("E203", message, (*here, "rows", index, column))
 
 
 def _why_not_a_type(kind: str) -> str | None:

@@ -104,6 +104,8 @@ WRONG = {
             "2:65 E203 'bigint,bigint' cannot be the type of a column",
             "2:132 E204 'file' and 'rows' exclude each other",
             "2:139 E203 a row of 1 where there are 2 columns",
+            "2:145 E203 the column 'c' is string: 1 is no STRING",
+            "2:148 E203 the column 'd' is date: 2 is no DATE",
             "2:186 E203 'lib.zip' cannot be read as rows",
         ],
     ),
