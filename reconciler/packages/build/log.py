@@ -199,6 +199,8 @@ _NO_MODULE = re.compile(r"No module named '?([A-Za-z_]\w*)")
 
 def more_to_build_with(said: str) -> str | None:
     """Return what to write where a project forgot to name what its build imports, or was made for an older setuptools."""
+    if match := _PROGRAM.search(said):
+        return f"write build: {{programs: [vendor/{match['name'] or match['file']}]}} in the package: a program that says where the library is"
     missing = [name for name in _NO_MODULE.findall(said) if name not in ("pip", "distutils")]
     need = (
         "setuptools<58"

@@ -302,5 +302,7 @@ def _failure(log: str) -> Exception:
         return Unsolvable(tuple(filter(None, map(str.strip, cause.splitlines()))), frozenset(_NO_WHEEL.findall(text)))
     if _NO_SUCH.search(text):
         return Unsolvable(tuple(lines))
+    # The head says what was to be built, the tail of a traceback why it was not.
+    telling = lines if len(lines) <= 40 else [*lines[:5], "…", *lines[-30:]]
     hint = more_to_build_with(text)
-    return PackageError("E475", "uv failed to resolve the requirements", hint=hint, detail=tuple(map(mask, lines[:40])))
+    return PackageError("E475", "uv failed to resolve the requirements", hint=hint, detail=tuple(map(mask, telling)))

@@ -19,7 +19,7 @@ from reconciler.base.errors import PackageError
 from reconciler.base.hints import spell
 from reconciler.base.processes import Tools
 from reconciler.packages.build.compiler import translate_arguments
-from reconciler.packages.build.log import BuildLog, build_failure, run_logged, telling_lines
+from reconciler.packages.build.log import BuildLog, build_failure, more_to_build_with, run_logged, telling_lines
 from reconciler.packages.build.sources import tree_digest
 from reconciler.packages.build.wheels import normalize_wheel
 from reconciler.packages.inspect.contents import inspect_file
@@ -241,6 +241,12 @@ def test_a_failure_is_told_as_what_can_be_done_about_it(tmp_path: Path, said: st
     assert words in problem.message
     assert str(tmp_path / "x.log") in spell(problem.hint)
     assert ("SETUPTOOLS_SCM_PRETEND_VERSION" in spell(problem.hint)) == ("setuptools-scm" in said)
+
+
+def test_a_program_that_metadata_asks_is_told_as_the_line_to_write() -> None:
+    hint = more_to_build_with("FileNotFoundError: [Errno 2] No such file or directory: 'gdal-config': 'gdal-config'")
+    assert hint is not None
+    assert hint.startswith("write build: {programs: [vendor/gdal-config]} in the package")
 
 
 @pytest.mark.parametrize(
