@@ -137,6 +137,8 @@ PASSES: dict[str, dict[str, str]] = {
     "SELECT a FROM t QUALIFY ROW_NUMBER() OVER (ORDER BY a) = 1": {},
     "SELECT COLLECT_LIST(s) WITHIN GROUP (ORDER BY s DESC) FROM t": {},
     "SELECT ARRAY(1, 2)[0]": {},
+    "SELECT s FROM t GROUP BY s HAVING SIZE(MAP_AGG(a, b)) + SIZE(MULTIMAP_AGG(a, b)) + SIZE(HISTOGRAM(a)) > 3": {},
+    "SELECT SIZE(TRANSFORM(ARRAY(a), x -> x + 1)), SIZE(MAP_FROM_ENTRIES(MAP_ENTRIES(MAP(s, a)))) FROM t": {},
     "SELECT /*+ MAPJOIN(u) */ t.a FROM t CROSS JOIN u": {},
     "SELECT t.a FROM t CROSS JOIN u": {CARTESIAN: "true"},
     "SELECT /*+ MAPJOIN(u) */ t.a FROM t JOIN u ON t.a < u.a": {},

@@ -40,7 +40,7 @@ from reconciler.local.sql.joins import require_equality, require_partitions
 from reconciler.local.sql.problems import illegal_cast, invalid_type, semantic_failure
 from reconciler.local.sql.reading import BUILT_IN
 from reconciler.local.sql.table_functions import COLUMNS
-from reconciler.local.sql.windows import windowed_call
+from reconciler.local.sql.windows import name_of_windowed, windowed_call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -453,9 +453,9 @@ class Analysis:
             raise refusals.misplaced_window(self.locator, function, scope.place)
         self.windowed.add(id(function))
         scope.window = scope.window or function
-        is_built_in = isinstance(function, exp.Anonymous) and table.rows(function.name.lower())
-        if is_built_in and function.name.lower() not in self.functions:
-            refused = refusals.unfit_window(self.locator, node, function)
+        name = name_of_windowed(node)
+        if table.rows(name) and function.name.lower() not in self.functions:
+            refused = refusals.unfit_window(self.locator, node, function, name)
             if refused:
                 raise refused
         kind = self._type(node.this, scope)

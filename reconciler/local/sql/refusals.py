@@ -224,9 +224,8 @@ def without_over(locator: Locator, node: Any) -> SqlFailed:
     return semantic_failure(locator.of(node), f"window function {node.name.lower()} needs OVER (…)")
 
 
-def unfit_window(locator: Locator, window: Any, function: Any) -> SqlFailed | None:
+def unfit_window(locator: Locator, window: Any, function: Any, name: str) -> SqlFailed | None:
     """OVER of a built-in function, against the syntax on its page; the words are ours."""
-    name = function.name.lower()
     if name not in AGGREGATES | WINDOW_FUNCTIONS:
         message = f"{name} is neither a window function nor an aggregate function, and has no OVER"
     elif name in WITHOUT_FRAME and window.args.get("spec"):

@@ -13,6 +13,7 @@ from sqlglot import exp
 from reconciler.local.sql.built_ins.groups import COUNTED_BY_ROWS
 from reconciler.local.sql.built_ins.makers import LISTED, OF_ROWS
 from reconciler.local.sql.problems import semantic_failure
+from reconciler.local.sql.reading import BUILT_IN
 
 if TYPE_CHECKING:
     from reconciler.local.sql.refusals import Locator
@@ -28,6 +29,11 @@ def windowed_call(window: Any) -> Any:
     while isinstance(function, _AROUND):
         function = function.this
     return function
+
+
+def name_of_windowed(window: Any) -> str:
+    """Return the name of that call, folded, without what says that it is built in."""
+    return str(windowed_call(window).name.lower().removeprefix(BUILT_IN))
 
 
 def write_out(tree: Any, locator: Locator) -> None:
@@ -57,7 +63,7 @@ def say_frames(tree: Any, rules: SessionRules) -> None:
     """Say the frame of a window that says none, where the service has another one than DuckDB."""
     for window in tree.find_all(exp.Window):
         is_plain = window.args.get("order") and not window.args.get("spec")
-        if is_plain and windowed_call(window).name.lower() in COUNTED_BY_ROWS and not rules.is_hive:
+        if is_plain and name_of_windowed(window) in COUNTED_BY_ROWS and not rules.is_hive:
             frame = {"kind": "ROWS", "start": "UNBOUNDED", "start_side": "PRECEDING", "end": "CURRENT ROW"}
             window.set("spec", exp.WindowSpec(**frame))
 

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 _POINT = "list_sort(CASE WHEN c[1] THEN list_filter(a, lambda v: v IS NOT NULL) ELSE a END, 'ASC', 'NULLS FIRST')"
 
+# In HAVING, DuckDB takes `e.key` for a column, and not `e['key']`.
 _BY_KEY = (
     "list_sort(list_filter(list_transform(range(1, len(a) + 1), lambda i: {'key': a[i], 'place': i, 'value': b[i]}), "
-    "lambda e: e.key IS NOT NULL))"
+    "lambda e: e['key'] IS NOT NULL))"
 )
-_FIRSTS = "list_filter(range(1, len(s) + 1), lambda j: j = 1 OR s[j].key <> s[j - 1].key)"
+_FIRSTS = "list_filter(range(1, len(s) + 1), lambda j: j = 1 OR s[j]['key'] <> s[j - 1]['key'])"
 _MAP = (
     f"list_transform([{_BY_KEY}], lambda s: list_transform([{_FIRSTS}], lambda starts: "
-    "map(list_transform(starts, lambda j: s[j].key), list_transform(starts, lambda j, n: {})))[1])[1]"
+    "map(list_transform(starts, lambda j: s[j]['key']), list_transform(starts, lambda j, n: {})))[1])[1]"
 )
-_FIRST = _MAP.replace("{}", "s[j].value")
-_EACH = _MAP.replace("{}", "list_transform(s[j:coalesce(starts[n + 1] - 1, len(s))], lambda e: e.value)")
+_FIRST = _MAP.replace("{}", "s[j]['value']")
+_EACH = _MAP.replace("{}", "list_transform(s[j:coalesce(starts[n + 1] - 1, len(s))], lambda e: e['value'])")
 """A map of the list `a` of keys and the list `b` of values: of each key the first, or all; the keys are sorted for that."""
 _MAPS = "list_filter(a, lambda m: m IS NOT NULL)"
 _PAIRS = f"{{'k': flatten(list_transform({_MAPS}, lambda m: map_keys(m))), 'v': flatten(list_transform({_MAPS}, lambda m: map_values(m)))}}"
@@ -48,10 +49,10 @@ covar_pop  | DOUBLE(DOUBLE, DOUBLE) | @covar_pop
 covar_samp | DOUBLE(DOUBLE, DOUBLE) | @covar_samp
 grouping   | BIGINT(ANY)            | @grouping
 grouping_id | BIGINT(ANY, ANY...)   | @grouping
-histogram  | MAP<T,BIGINT>(T)       | %map_from_entries(list_transform(map_entries(list_aggregate(a, 'histogram')), lambda e: {{'key': e.key, 'value': CAST(e.value AS BIGINT)}}))
+histogram  | MAP<T,BIGINT>(T)       | %map_from_entries(list_transform(map_entries(list_aggregate(a, 'histogram')), lambda e: {{'key': e['key'], 'value': CAST(e['value'] AS BIGINT)}}))
 map_agg    | MAP<K,V>(K, V)         | %{_FIRST}
-map_union  | MAP<K,V>(MAP<K,V>)     | %list_transform([{_PAIRS}], lambda p: mc_map_agg(list_reverse(p.k), list_reverse(p.v)))[1]
-map_union_sum | MAP<K,V>(MAP<K,V>)  | %list_transform([{_PAIRS}], lambda p: list_transform([mc_multimap_agg(p.k, p.v)], lambda m: map(map_keys(m), list_transform(map_values(m), lambda vs: list_reduce(list_transform(vs, lambda v: coalesce(v, CAST(0 AS BIGINT))), lambda x, y: x + y))))[1])[1]
+map_union  | MAP<K,V>(MAP<K,V>)     | %list_transform([{_PAIRS}], lambda p: mc_map_agg(list_reverse(p['k']), list_reverse(p['v'])))[1]
+map_union_sum | MAP<K,V>(MAP<K,V>)  | %list_transform([{_PAIRS}], lambda p: list_transform([mc_multimap_agg(p['k'], p['v'])], lambda m: map(map_keys(m), list_transform(map_values(m), lambda vs: list_reduce(list_transform(vs, lambda v: coalesce(v, CAST(0 AS BIGINT))), lambda x, y: x + y))))[1])[1]
 max        | N(N)                   | @max
 max        | STRING(STRING)         | @max
 max        | M(M)                   | @max

@@ -51,9 +51,9 @@ arrays_overlap | BOOLEAN(ARRAY<T>, ARRAY<T>) | list_has_any(a, b)
 filter     | ARRAY<T>(ARRAY<T>, ANY) | @list_filter
 map        | MAP<ANY,ANY>(ANY...)   | !map
 map_concat | MAP<K,V>(MAP<K,V>, MAP<K,V>...) | @map_concat
-map_entries | ANY(MAP<K,V>)         | @map_entries
+map_entries | ARRAY<ANY>(MAP<K,V>)  | @map_entries
 map_from_arrays | MAP<K,V>(ARRAY<K>, ARRAY<V>) | CASE WHEN a IS NOT NULL AND b IS NOT NULL THEN mc_make_map(list_zip(a, b)) END
-map_from_entries | ANY(ANY)         | mc_make_map(a)
+map_from_entries | MAP<ANY,ANY>(ANY) | mc_make_map(a)
 map_keys   | ARRAY<K>(MAP<K,V>)     | @map_keys
 map_values | ARRAY<V>(MAP<K,V>)     | @map_values
 named_struct | ANY(ANY...)          | !named_struct
@@ -65,5 +65,5 @@ slice      | ARRAY<T>(ARRAY<T>, BIGINT, BIGINT) | CASE WHEN b > 0 THEN a[b:b + c
 sort_array | ARRAY<T>(ARRAY<T>)     | list_sort(a, 'ASC', 'NULLS FIRST')
 sort_array | ARRAY<T>(ARRAY<T>, BOOLEAN) | CASE WHEN b THEN list_sort(a, 'ASC', 'NULLS FIRST') ELSE list_sort(a, 'DESC', 'NULLS LAST') END
 struct     | ANY(ANY...)            | !struct
-transform  | ANY(ARRAY<T>, ANY)     | @list_transform
+transform  | ARRAY<ANY>(ARRAY<T>, ANY) | @list_transform
 """

@@ -121,7 +121,7 @@ def matching(signature: FunctionForm, arguments: Sequence[str | None], *, is_edi
         if cost is None:
             return None
         total += cost
-    result = re.sub(r"\b[A-Z]\b", "?", _put(signature.result, bound))
+    result = re.sub(r"\b(ANY|[A-Z])\b", "?", _put(signature.result, bound))
     return Match(total, tuple(_put(kind, bound) for kind in parameters), None if result == "?" else result)
 
 
