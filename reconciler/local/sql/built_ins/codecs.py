@@ -10,13 +10,12 @@ import zlib
 from typing import TYPE_CHECKING
 
 from reconciler.local.sql.built_ins.json_values import fit_json
-from reconciler.local.sql.problems import internal_failure
+from reconciler.local.sql.built_ins.texts import MOST_BYTES
+from reconciler.local.sql.problems import invalid_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_LARGEST = 8 << 20
-"""Bytes of a STRING or a BINARY [doc "Data type editions"]."""
 _HEADER = b"\x1f\x8b\x08" + bytes(6) + b"\x03"
 """Of gzip, without a time, and made on Unix [doc "COMPRESS", the examples]."""
 _CHARSETS = ("UTF-8", "UTF-16", "UTF-16LE", "UTF-16BE", "ISO-8859-1", "US-ASCII", "GB2312", "GBK", "GB18030")
@@ -42,11 +41,11 @@ def _compress(data: bytes) -> bytes:
 def _decompress(data: bytes) -> bytes:
     unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
     try:
-        content = unpacker.decompress(data, _LARGEST + 1)
+        content = unpacker.decompress(data, MOST_BYTES + 1)
     except zlib.error as error:
-        raise internal_failure(f"DECOMPRESS: {error}") from None
-    if len(content) > _LARGEST or not unpacker.eof:
-        raise internal_failure("DECOMPRESS: the bytes are cut off, or more than a BINARY holds")
+        raise invalid_arguments(f"DECOMPRESS: {error}") from None
+    if len(content) > MOST_BYTES or not unpacker.eof:
+        raise invalid_arguments("DECOMPRESS: the bytes are cut off, or make more than the 8 MB of a value")
     return content
 
 
@@ -57,15 +56,15 @@ def _checksum(data: bytes) -> int:
 def _decode(data: bytes, charset: str, mode: str) -> str:
     name = charset.upper()
     if not data or name not in _CHARSETS or mode.upper() not in _MODES:
-        raise internal_failure(f"FROM_CHARSET takes bytes, one of {', '.join(_CHARSETS)}, and {', '.join(_MODES)}")
+        raise invalid_arguments(f"FROM_CHARSET takes bytes, one of {', '.join(_CHARSETS)}, and {', '.join(_MODES)}")
     if name == "UTF-16" and data[:2] not in (b"\xff\xfe", b"\xfe\xff"):
-        raise internal_failure("missing here: FROM_CHARSET of UTF-16 that does not begin with its byte order")
+        raise invalid_arguments("missing here: FROM_CHARSET of UTF-16 that does not begin with its byte order")
     try:
         return data.decode(name, "ignore" if mode.upper() == "IGNORE" else "strict")
     except UnicodeDecodeError:
         # What a similar character is depends on the library that looks for it.
         reason = "missing here: TRANSLIT" if mode.upper() == "TRANSLIT" else f"these bytes are no {name}"
-        raise internal_failure(f"FROM_CHARSET: {reason}") from None
+        raise invalid_arguments(f"FROM_CHARSET: {reason}") from None
 
 
 PYTHON: dict[str, tuple[Callable[..., object], list[str], str]] = {

@@ -16,7 +16,7 @@ from sqlglot import exp, parse_one
 from sqlglot.errors import SqlglotError
 
 from reconciler.local.sql.expression_types import type_name
-from reconciler.local.sql.problems import internal_failure
+from reconciler.local.sql.problems import invalid_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,12 +45,12 @@ def read_schema(text: str) -> Any:
     try:
         cast = parse_one(f"CAST(NULL AS {text})", dialect="hive")
     except SqlglotError:
-        raise internal_failure(f"FROM_JSON: {text} is no type") from None
+        raise invalid_arguments(f"FROM_JSON: {text} is no type") from None
     kind = cast.args.get("to")
     for inner in kind.find_all(exp.DataType) if isinstance(kind, exp.DataType) else ():
         name = type_name(inner)
         if name in _PARTS and len(inner.expressions) != _PARTS[name]:
-            raise internal_failure(f"FROM_JSON: {text} is no type")
+            raise invalid_arguments(f"FROM_JSON: {text} is no type")
         if name not in _KINDS or (name == "MAP" and type_name(inner.expressions[0]) != "STRING"):
             raise _missing(f"{text}, for its {name}")
     return kind
@@ -71,7 +71,7 @@ def fit_json(text: str, schema: str) -> str:
 
 
 def _missing(what: str) -> SqlFailed:
-    return internal_failure(f"missing here: FROM_JSON of {what}; --target asks a project")
+    return invalid_arguments(f"missing here: FROM_JSON of {what}; --target asks a project")
 
 
 def _no_constant(text: str) -> Any:

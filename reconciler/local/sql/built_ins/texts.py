@@ -16,13 +16,13 @@ _OWN_PATH = (
 _SOUNDS = "translate(upper(a[1]) || regexp_replace(upper(a[2:]), '[HW]', '', 'g'), 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', '01230120022455012623010202')"
 """The digits of SOUNDEX, the first letter's first; H and W part nothing, as in Hive, whose function it is (commons-codec)."""
 
-_MOST_BYTES = 8 << 20
+MOST_BYTES = 8 << 20
 """Of a value [doc "Limits of MaxCompute SQL"]."""
 
 
 def fitting(value: str, size: str) -> str:
     """Return the argument that says how large a result is; an error where it is too large for a value, before it is made."""
-    return f"CASE WHEN {size} > {_MOST_BYTES} THEN error('a value has at most 8 MB') ELSE {value} END"
+    return f"CASE WHEN {size} > {MOST_BYTES} THEN error('a value has at most 8 MB') ELSE {value} END"
 
 
 ROWS = rf"""
