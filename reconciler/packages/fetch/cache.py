@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Annotated, Generic, NamedTuple, TypeAlias, Typ
 
 import msgspec
 
+from reconciler.base.activity import activity
 from reconciler.base.errors import PackageError
 from reconciler.base.files import replace_file
 from reconciler.base.inputs import RECORD, SHIPPED, open_input, read_input, why_unreadable
@@ -91,7 +92,7 @@ class Cache:
 
     def put(self, file: Path, sha256: str | None = None) -> Content:
         """Take a finished file of a `workspace` over, if it has this hash."""
-        with _writing(self.root):
+        with _writing(self.root), activity("hashing") as hashing, hashing.at(file.name):
             content = read_content(file)
             if sha256 is not None and content.sha256 != sha256:
                 raise OtherBytes(
