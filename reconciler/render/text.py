@@ -153,8 +153,8 @@ def plan_summary(plan: Plan) -> str:
     foreign = f" · {count(plan.foreign, 'object')} of others left alone" if plan.foreign else ""
     old = f" · {len(plan.tolerations)} ignored{old}" if plan.tolerations else old
     if not plan.changes:
-        refused = ", but the plan is refused" if plan.refusals else ""
-        return f"Nothing to do: {count(len(plan.unchanged), 'object')} as the manifest says{refused}{old}{foreign}"
+        head = "Plan refused" if plan.refusals else "Nothing to do"
+        return f"{head}: {count(len(plan.unchanged), 'object')} as the manifest says{old}{foreign}"
     head = "Plan refused" if plan.refusals else "Plan"
     if plan.counts.keys() & {Action.ADOPT, Action.RELEASE}:  # by commands that do nothing else
         parts = [

@@ -132,7 +132,7 @@ def test_the_summary_counts_what_matters() -> None:
         == "Nothing to do: 0 objects as the manifest says · 1 object of others left alone"
     )
     assert summary_of(state(wanted(resource("a.py"))), live(there(resource("a.py")))).startswith(
-        "Nothing to do: 0 objects as the manifest says, but the plan is refused"
+        "Plan refused: 0 objects as the manifest says"
     )
 
 
