@@ -360,8 +360,72 @@ def test_a_value_that_is_too_large_is_refused_before_it_is_made(tmp_path: Path) 
         folder = tmp_path / str(number)
         folder.mkdir()
         with pytest.raises(SqlFailed, match=r"ODPS-0121095.*at most 8 MB"):
-            ask(f"SELECT {maker}", folder)
+            ask(f"SET odps.sql.max.sequence.length=999999999999999999; SELECT {maker}", folder)
     (tmp_path / "small").mkdir()
-    assert ask("SELECT LENGTH(REPEAT('x', 8000000)), SIZE(SEQUENCE(1, 10000000, 100))", tmp_path / "small") == [
-        (8_000_000, 100_000)
-    ]
+    sizes = "LENGTH(REPEAT('x', 8000000)), SIZE(SEQUENCE(1, 10000000, 100))"
+    sql = f"SET odps.sql.max.sequence.length=100000; SELECT {sizes}"
+    assert ask(sql, tmp_path / "small") == [(8_000_000, 100_000)]
+
+
+NESTED = {
+    # DuckDB counts from 1, and from the end where a number is negative; a key that is a number is no place.
+    "MAP(1, 'a', 2, 'b')[1]": "a",
+    "ARRAY(1, 2, 3)[-2]": None,
+    "SLICE(ARRAY(1, 2, 3, 4), -5, 2)": [],
+    "SEQUENCE(5, 1, -2)": [5, 3, 1],
+    "SEQUENCE(DATE '2020-02-28', DATE '2020-03-01')": [dt.date(2020, 2, 28), dt.date(2020, 2, 29), dt.date(2020, 3, 1)],
+    "SIZE(SEQUENCE(CAST('2020-01-02 00:00:00' AS DATETIME), m))": 30,
+    "SEQUENCE(1, NULL)": None,
+    # NULL in an array is a value to some of them, and what is not known to others.
+    "ARRAY_POSITION(ARRAY(1, NULL), NULL)": None,
+    "ARRAY_REMOVE(ARRAY(1, NULL, 2), 2)": [1, None],
+    "ARRAY_EXCEPT(ARRAY(1, NULL), ARRAY(NULL))": [1],
+    "ARRAYS_OVERLAP(ARRAY(1, NULL), ARRAY(1))": True,
+    "ARRAYS_OVERLAP(ARRAY(1, NULL), ARRAY(2))": None,
+    "ALL_MATCH(ARRAY(1, NULL), x -> x > 5)": False,
+    "ANY_MATCH(ARRAY(9, NULL), x -> x > 5)": True,
+    "ARRAY_JOIN(ARRAY(NULL, NULL), ',')": "",
+    "ARRAY_JOIN(ARRAY(1.50BD, NULL), ',', '-')": "1.5,-",
+    "ARRAY_UNION(ARRAY(1), NULL)": None,
+    "MAP_CONCAT(MAP(1, 2), NULL)": None,
+    # A lambda of several values.
+    "ARRAY_SORT(ARRAY(2, 3, 1), (a, b) -> b - a)": [3, 2, 1],
+    "MAP_VALUES(MAP_FILTER(MAP('a', 1, 'b', 2), (k, v) -> k = 'b' OR v = 1))": [1, 2],
+    "MAP_KEYS(TRANSFORM_KEYS(MAP(1, 2, 3, 4), (k, v) -> k * v))": [2, 12],
+    "ZIP_WITH(TRANSFORM(ARRAY(1, 2), x -> x + 1), ARRAY('a'), (x, y) -> CONCAT(y, x))": ["a2", None],
+    "SORT_ARRAY(SHUFFLE(ARRAY(3, 1, 2)))": [1, 2, 3],
+    "ARRAY(CAST('2020-01-31 03:04:05.123456789' AS TIMESTAMP))": [
+        dt.datetime.fromisoformat("2020-01-31 03:04:05.123456")
+    ],
+}
+
+
+def test_arrays_and_maps_are_counted_searched_and_joined_as_their_pages_say(tmp_path: Path) -> None:
+    [values] = ask(f"SELECT {', '.join(NESTED)} FROM t LIMIT 1", tmp_path)
+    assert dict(zip(NESTED, values, strict=True)) == NESTED
+
+
+@pytest.mark.parametrize(
+    ("sql", "message"),
+    [
+        ("SELECT SEQUENCE(1, 5, -1)", "SEQUENCE: the step leads away from the end"),
+        ("SELECT SEQUENCE(1, 5, 0)", "SEQUENCE: the step leads away from the end"),
+        ("SELECT SEQUENCE(1, 10001)", "at most 10000 elements; SET odps.sql.max.sequence.length"),
+        ("SELECT SEQUENCE(m, DATEADD(m, 1, 'dd'), INTERVAL '1' SECOND) FROM t", "at most 10000 elements"),
+        ("SELECT SEQUENCE(d, DATE '2020-05-31', INTERVAL 1 MONTH) FROM t", "missing here: SEQUENCE of months"),
+        ("SELECT SEQUENCE(s, s) FROM t", r"\[1,8\].*ARRAY<BIGINT> SEQUENCE\(BIGINT arg0, BIGINT arg1\)"),
+        ("SELECT SLICE(ARRAY(1), 0, 1)", "SLICE counts from 1"),
+        ("SELECT SLICE(ARRAY(1), 1, -1)", "SLICE: the length is at least 0"),
+        ("SELECT COMBINATIONS(ARRAY(1, 2, 3, 4, 5, 6), 6)", "SET odps.sql.max.combination.length"),
+        ("SELECT MAP_CONCAT('exception', MAP(1, 2), MAP(1, 3))", "Map keys must be unique"),
+        ("SELECT MAP_CONCAT(s, MAP(1, 2), MAP(1, 3)) FROM t", r"\[1,8\].*MAP_CONCAT: the policy .* is a constant"),
+        ("SET odps.sql.map.key.dedup.policy=exception; SELECT MAP_CONCAT(MAP(1, 2), MAP(1, 3))", "must be unique"),
+        ("SELECT MAP_FROM_ARRAYS(ARRAY(1, 2), ARRAY(1))", "a MAP has as many keys as values"),
+        ("SELECT ZIP_WITH(ARRAY(1), ARRAY(1), x -> x)", r"\[1,8\].*ZIP_WITH: .*a lambda of 2 values"),
+        ("SELECT ARRAY_SORT(ARRAY(1, NULL), (a, b) -> a - b)", "ARRAY_SORT: the comparator gives NULL"),
+        ("SELECT s[0] FROM t", r"\[1,8\].*an ARRAY or a MAP has elements, and STRING has none"),
+    ],
+)
+def test_what_no_array_or_map_can_be_made_of_is_an_error(sql: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(SqlFailed, match=message):
+        ask(sql, tmp_path)

@@ -542,6 +542,9 @@ class Analysis:
         for index in node.expressions:
             if self._type(index, scope) not in (None, NULL, *INTEGERS) and (kind or "").startswith("ARRAY"):
                 raise invalid_type(self.locator.of(index), "an element of an ARRAY is named by its number")
+        node.meta["of"] = outer = (kind or "").partition("<")[0]
+        if outer not in ("", NULL, "ARRAY", "MAP", "STRUCT", "JSON"):
+            raise invalid_type(self.locator.of(node), f"an ARRAY or a MAP has elements, and {kind} has none")
         inner = split_types(kind.partition("<")[2][:-1]) if kind and "<" in kind else []
         return inner[-1] if inner and inner[-1] != "?" and not (kind or "").startswith("STRUCT") else None
 

@@ -12,6 +12,8 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from reconciler.base.numbers import whole_number
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -36,6 +38,10 @@ class SessionRules:
     """`odps.sql.executionengine.enable.string.to.date.full.format`: CAST makes a DATE of a text with a time too [doc "CAST"]."""
     last_key_wins: bool = True
     """`odps.sql.map.key.dedup.policy`: `last_win`, or `exception` [doc "MAP"]."""
+    longest_sequence: int = 10_000
+    """`odps.sql.max.sequence.length` [doc "SEQUENCE"]."""
+    longest_combination: int = 5
+    """`odps.sql.max.combination.length` [doc "COMBINATIONS"]."""
     offset: int = 28800
     """Of `odps.sql.timezone`, in seconds, as it is today."""
 
@@ -46,6 +52,10 @@ class SessionRules:
         def is_set(name: str, otherwise: bool) -> bool:
             value = settings.get(name, "").strip().lower()
             return value == "true" if value in ("true", "false") else otherwise
+
+        def number(name: str, otherwise: int) -> int:
+            value = whole_number(settings.get(name, ""))
+            return otherwise if value is None else value
 
         has_types_2 = is_set("odps.sql.type.system.odps2", data_types == "2.0")
         offset = datetime.now(timezone.utc).astimezone(ZoneInfo(zone)).utcoffset()
@@ -58,5 +68,7 @@ class SessionRules:
             is_hive=is_set("odps.sql.hive.compatible", False),
             reads_moments=is_set("odps.sql.executionengine.enable.string.to.date.full.format", False),
             last_key_wins=settings.get("odps.sql.map.key.dedup.policy", "").strip().lower() != "exception",
+            longest_sequence=number("odps.sql.max.sequence.length", 10_000),
+            longest_combination=number("odps.sql.max.combination.length", 5),
             offset=int(offset.total_seconds()) if offset else 0,
         )

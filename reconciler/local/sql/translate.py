@@ -155,7 +155,7 @@ class Statement:
 
     def _say_operators(self) -> None:
         """
-        Say DIV and LIKE so that they mean the same.
+        Say DIV, LIKE and what stands in brackets so that they mean the same.
 
         DIV gives a whole number, and NULL of 0. A backslash before ``%`` or ``_`` takes their meaning away [doc "LIKE"]; that another one
         is a character like any is what Hive does.
@@ -165,6 +165,9 @@ class Statement:
             if not node.meta["whole"]:
                 quotient = exp.Div(this=node.this, expression=node.expression, typed=False, safe=True)
                 node.replace(exp.cast(call("trunc", [quotient]), "bigint", dialect="duckdb"))
+        for node in reversed(list(self.tree.find_all(exp.Bracket))):
+            if len(node.expressions) == 1 and (node.meta["of"] == "MAP" or not node.expressions[0].is_string):
+                node.replace(_element(node.meta["of"], node.this, node.expressions[0]))
         for node in list(self.tree.find_all(exp.Like)):
             pattern = node.expression
             if not (isinstance(pattern, exp.Literal) and "\\" not in pattern.name):
@@ -428,6 +431,13 @@ def _conversion(name: str, kind: str | None, *, reads_moments: bool) -> str:
     if kind in TEXTS and name in _OF_TEXTS:
         return "" if name == "DATE" and reads_moments else _OF_TEXTS[name]
     return "mc_cast_text" if (name, kind) == ("TEXT", "DECIMAL") else _CONVERSIONS.get(name, "")
+
+
+def _element(outer: str, value: Any, index: Any) -> Any:
+    """Return an element of an ARRAY, counted from 0, or a value of a MAP; NULL where there is none [doc "INDEX"]."""
+    if outer == "MAP":
+        return call("map_extract_value", [value, index])
+    return call("list_extract", [value, call("mc_place", [index])])
 
 
 def _is_of_type(value: Any, name: str) -> bool:

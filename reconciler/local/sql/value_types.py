@@ -141,13 +141,29 @@ def values_from_arrow(column: Any, make_struct: Callable[[dict[str, Any]], Any] 
     from pyarrow import types
 
     require_days(column)
-    if types.is_timestamp(column.type):
+    if (kind := _of_microseconds(column.type)) != column.type:
         # What Python has no place for is cut off.
-        column = column.cast("timestamp[us]", safe=False)
+        column = column.cast(kind, safe=False)
     values: list[Any] = column.to_pylist()
     if not types.is_nested(column.type):
         return values
     return [_from_arrow(value, column.type, make_struct) for value in values]
+
+
+def _of_microseconds(kind: Any) -> Any:
+    """Return an Arrow type, the times in it being of the fineness that Python's have."""
+    import pyarrow as pa
+    from pyarrow import types
+
+    if types.is_timestamp(kind):
+        return pa.timestamp("us")
+    if types.is_map(kind):
+        return pa.map_(_of_microseconds(kind.key_type), _of_microseconds(kind.item_type))
+    if types.is_list(kind):
+        return pa.list_(_of_microseconds(kind.value_type))
+    if types.is_struct(kind):
+        return pa.struct([(field.name, _of_microseconds(field.type)) for field in kind])
+    return kind
 
 
 def shown_values(column: Any) -> list[Any]:

@@ -24,7 +24,7 @@ from reconciler.local.sql.value_types import duckdb_type, render_cell
 from tests.contract.sql_project import FunctionlessProject
 
 HERE = Path(__file__).parent
-FAMILIES = ("date", "mathematical", "window", "aggregate", "string", "other")
+FAMILIES = ("date", "mathematical", "window", "aggregate", "string", "complex", "other")
 
 _EMP = """
 7369,SMITH,CLERK,7902,1980-12-17 00:00:00,800,,20

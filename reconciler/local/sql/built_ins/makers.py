@@ -236,14 +236,16 @@ def _missing(node: BuiltInCall) -> Any:
     raise node.refusal("missing here with these arguments; --target asks a project")
 
 
-def _fold(join: Callable[[Any, Any], Any]) -> Callable[[BuiltInCall], Any]:
-    def fold_rows(node: BuiltInCall) -> Any:
-        result, *more = node.arguments
-        for argument in more:
-            result = join(result, argument)
-        return exp.Paren(this=result)
+def join_all(values: Sequence[Any]) -> Any:
+    """Return texts or arrays one behind the other, NULL where one of them is."""
+    result, *more = values
+    for value in more:
+        result = exp.DPipe(this=result, expression=value)
+    return exp.Paren(this=result)
 
-    return fold_rows
+
+def _concat(node: BuiltInCall) -> Any:
+    return join_all(node.arguments)
 
 
 def _concat_with(node: BuiltInCall) -> Any:
@@ -288,14 +290,15 @@ def _named_struct(node: BuiltInCall) -> Any:
     names, values = node.arguments[::2], node.arguments[1::2]
     if len(names) != len(values) or not all(name.is_string for name in names):
         raise semantic_failure(node.position, "NAMED_STRUCT takes names, which are texts, and a value behind each")
-    return _fields([name.name for name in names], values)
+    return fields([name.name for name in names], values)
 
 
 def _struct(node: BuiltInCall) -> Any:
-    return _fields([f"col{index + 1}" for index in range(len(node.arguments))], node.arguments)
+    return fields([f"col{index + 1}" for index in range(len(node.arguments))], node.arguments)
 
 
-def _fields(names: Sequence[str], values: Sequence[Any]) -> Any:
+def fields(names: Sequence[str], values: Sequence[Any]) -> Any:
+    """Return a STRUCT."""
     keys = [exp.to_identifier(name, quoted=True) for name in names]
     fields = [exp.PropertyEQ(this=key, expression=value) for key, value in zip(keys, values, strict=True)]
     return exp.Struct(expressions=fields)
@@ -392,8 +395,7 @@ MAKERS: dict[str, Callable[[BuiltInCall], Any]] = {
     "cluster_sample": _cluster_sample,
     "collect_list": _collect_list,
     "collect_set": _collect_set,
-    "concat": _fold(lambda left, right: exp.DPipe(this=left, expression=right)),
-    "concat_arrays": _fold(lambda left, right: exp.DPipe(this=left, expression=right)),
+    "concat": _concat,
     "concat_with": _concat_with,
     "count_distinct": _count_distinct,
     "date_format": _date_format,

@@ -72,12 +72,12 @@ class FunctionForm:
 
     def candidates(self, name: str) -> str:
         """Return it as the service lists candidates."""
-        letters = [kind for kind in dict.fromkeys((*self.parameters, self.result)) if kind in _CLASSES]
+        letters = [kind for kind in _CLASSES if re.search(rf"\b{kind}\b", f"{self.result} {self.parameters}")]
         lines = [(self.result, self.parameters)]
         for letter in letters:
             spellings = ("BIGINT", "DOUBLE", "DECIMAL") if letter == "N" else _CLASSES[letter]
             lines = [
-                (kind if result == letter else result, tuple(kind if p == letter else p for p in parameters))
+                (re.sub(rf"\b{letter}\b", kind, result), tuple(kind if p == letter else p for p in parameters))
                 for result, parameters in lines
                 for kind in spellings
             ]

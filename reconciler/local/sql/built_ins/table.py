@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
-from reconciler.local.sql.built_ins import codecs, groups, makers, moments, numbers, others, texts
+from reconciler.local.sql.built_ins import codecs, groups, makers, moments, nested, numbers, others, texts
 from reconciler.local.sql.built_ins.signatures import INTEGERS, NULL, TEXTS, FunctionForm, Match, matching
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from reconciler.local.sql.problems import SqlPosition
     from reconciler.local.sql.rules import SessionRules
 
+MAKERS = makers.MAKERS | nested.MAKERS
 PREFIX = "mc_"
 """What the names of macros begin with in DuckDB, which has functions of many of the same names."""
 _PARAMETERS = "abcde"
@@ -33,9 +34,9 @@ _REFUSING = (
     f"WHEN typeof(v) = 'VARCHAR' AND NOT regexp_full_match(CAST(v AS VARCHAR), '{_NUMBER_TEXT}') "
     "THEN error('Could not convert string ''' || CAST(v AS VARCHAR) || ''' to {}') "
 )
-_LAST_OF_KEYS = """list_filter(a, lambda entry, i:
+_LAST_OF_KEYS = """list_transform([a], lambda entries: list_filter(entries, lambda entry, i:
     NOT list_has_any(map_keys(map_from_entries([entry])),
-        flatten(list_transform(a[i + 1:], lambda later: map_keys(map_from_entries([later]))))))"""
+        flatten(list_transform(entries[i + 1:], lambda later: map_keys(map_from_entries([later])))))))[1]"""
 _CONVERSIONS = {
     # An integer of what is none loses its fraction ("decimal portion is truncated, not rounded"); of text, too.
     "mc_cast_integer": _REFUSING.format("BIGINT")
@@ -61,7 +62,13 @@ _CONVERSIONS = {
     "mc_cast_json": "CAST(CASE WHEN starts_with(CAST(to_json(a) AS VARCHAR), '{') "
     "THEN json_merge_patch('{}', to_json(a)) ELSE to_json(a) END AS VARCHAR)",
     # The last of several keys wins [doc "MAP"]; DuckDB takes none twice, which is what the other policy asks for.
-    "mc_make_map": "map_from_entries({entries})",
+    "mc_make_map": "{map_maker}(a)",
+    "mc_last_win": f"map_from_entries({_LAST_OF_KEYS})",
+    "mc_zip_even": "CASE WHEN len(a.keys) <> len(a.values) THEN error('a MAP has as many keys as values') "
+    "WHEN a.keys IS NOT NULL AND a.values IS NOT NULL THEN list_zip(a.keys, a.values) END",
+    "mc_place": "CASE WHEN a >= 0 THEN a + 1 END",
+    "mc_all_of": "list_filter(a, lambda value, i: list_position(a, value) = i)",
+    "mc_no_null": "coalesce(a, error('ARRAY_SORT: the comparator gives NULL'))",
     # Zeros at the end are left out [doc "CAST", odps.sql.decimal.tostring.trimzero].
     "mc_cast_text": "regexp_replace(CAST(a AS VARCHAR), '[.]0*$|([.][0-9]*?)0+$', '\\1')",
 }
@@ -91,9 +98,20 @@ class BuiltIn:
     def definition(self, rules: SessionRules) -> str:
         """Return the statement that tells DuckDB the macro."""
         parameters = ", ".join(_PARAMETERS[: len(self.signature.parameters)])
-        entries = _LAST_OF_KEYS if rules.last_key_wins else "a"
-        body = self.body.removeprefix("%").replace("{offset}", str(rules.offset)).replace("{entries}", entries)
+        body = self.body.removeprefix("%")
+        for name, value in _values(rules).items():
+            body = body.replace(f"{{{name}}}", value)
         return f"CREATE MACRO {self.macro}({parameters}) AS {body}"
+
+
+def _values(rules: SessionRules) -> dict[str, str]:
+    """Return what stands in bodies for the rules of a session."""
+    return {
+        "offset": str(rules.offset),
+        "map_maker": "mc_last_win" if rules.last_key_wins else "map_from_entries",
+        "longest_sequence": str(rules.longest_sequence),
+        "longest_combination": str(rules.longest_combination),
+    }
 
 
 @cache
@@ -145,11 +163,11 @@ def definitions(names: set[str], rules: SessionRules) -> list[str]:
     statements: dict[str, str] = {}
 
     def add(name: str) -> None:
-        row = by_macro()[name]
+        definition = by_macro()[name].definition(rules)
         for callee in by_macro():
-            if f"{callee}(" in row.body and callee not in statements and callee != name:
+            if f"{callee}(" in definition and callee not in statements and callee != name:
                 add(callee)
-        statements[name] = row.definition(rules)
+        statements[name] = definition
 
     for name in sorted(names):
         add(name)
@@ -172,7 +190,7 @@ def say(
     ]
     node = makers.BuiltInCall(row.name, converted, match.parameters, types, position, is_distinct)
     if row.body.startswith("!"):
-        return makers.MAKERS[row.body[1:]](node)
+        return MAKERS[row.body[1:]](node)
     if row.body.startswith("@"):
         name, _, order = row.body[1:].partition("(")
         if order:

@@ -32,7 +32,7 @@ chr        | STRING(BIGINT)         | CASE WHEN a BETWEEN 0 AND 127 THEN chr(CAS
 chr        | STRING(STRING)         | chr(CAST(a AS INTEGER))
 concat     | STRING()               | CAST(NULL AS VARCHAR)
 concat     | STRING(STRING...)      | !concat
-concat     | ARRAY<T>(ARRAY<T>...)  | !concat_arrays
+concat     | ARRAY<T>(ARRAY<T>...)  | !concat
 concat_ws  | STRING(STRING, STRING, STRING...) | !concat_with
 concat_ws  | STRING(STRING, ARRAY<STRING>) | @array_to_string(b, a)
 decode     | STRING(BINARY, STRING) | CASE WHEN upper(b) IN ('UTF-8', 'US-ASCII') THEN decode(a) WHEN b IS NULL THEN NULL ELSE error('missing here: DECODE of ' || b) END
