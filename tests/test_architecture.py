@@ -143,7 +143,7 @@ def test_imports_point_down(path: Path) -> None:
             assert ROOMS.index(other) > ROOMS.index(me), f"{me} imports {target}, which stands above it"
 
 
-IN_PACKAGES = ("content", "fetch", "inspect", "pack", "debian", "build", "lock")
+IN_PACKAGES = ("content", "projects", "fetch", "inspect", "pack", "debian", "build", "lock")
 """The road of a wheel: each imports only what comes before, and what meets in ``collect`` stands after all of them."""
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.base.words import closest, suggest
 from reconciler.checks.python.pythons import library_history, python_version, runtime_name, standard_modules
-from reconciler.manifest.projects import PROJECTS, requirement_of
+from reconciler.packages.projects import PROJECTS, requirement_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

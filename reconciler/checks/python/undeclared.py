@@ -15,8 +15,8 @@ from reconciler.base.errors import Problem
 from reconciler.base.names import module_name
 from reconciler.checks.python.pythons import library_history, python_version
 from reconciler.checks.python.wheel_imports import loading_facts
-from reconciler.manifest.projects import requirement_of
 from reconciler.packages.artifacts import Archive, Shipment
+from reconciler.packages.projects import requirement_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

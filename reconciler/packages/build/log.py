@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from reconciler.base.errors import PackageError
 from reconciler.base.inputs import REPORT, read_input
 from reconciler.base.processes import CutOff, Output
-from reconciler.manifest.projects import PROJECTS
 from reconciler.packages.fetch.pip import mask, mask_secrets
+from reconciler.packages.projects import PROJECTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -24,7 +24,6 @@ from reconciler.base.errors import InterpreterError, InvalidManifest, PackageErr
 from reconciler.base.hints import Command
 from reconciler.base.inputs import SHIPPED, copy_input
 from reconciler.base.words import did_you_mean
-from reconciler.manifest.projects import PROJECTS
 from reconciler.manifest.runtimes import fitting_names, supported_tags, tags_of, why_not_loadable
 from reconciler.packages import content
 from reconciler.packages.build import BuildSource
@@ -40,6 +39,7 @@ from reconciler.packages.lock.pex import Pex
 from reconciler.packages.lock.resolver import Question, Steps, Unsolvable
 from reconciler.packages.lock.uv import Uv, can_answer
 from reconciler.packages.lock.workshop import Workshop, find_interpreter, package_indexes
+from reconciler.packages.projects import PROJECTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
