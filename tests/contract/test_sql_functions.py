@@ -400,6 +400,24 @@ NESTED = {
 }
 
 
+def test_json_is_kept_in_the_order_of_its_keys_and_shown_with_lines_where_that_is_asked(tmp_path: Path) -> None:
+    text = '{"b":[1.50,{},"{"], "a":{"x":true}}'
+    sql = f"SELECT JSON_FORMAT(j), JSON_PRETTY(j), JSON_FORMAT(j['b'][2]), JSON_TYPE(j['c']) FROM (SELECT JSON '{text}' AS j) x"
+    lines = [
+        "{",
+        '    "a":{',
+        '        "x":true',
+        "    },",
+        '    "b":[',
+        "        1.50,",
+        "        {},",
+        '        "{"',
+        "    ]",
+        "}",
+    ]
+    assert ask(sql, tmp_path) == [('{"a":{"x":true},"b":[1.50,{},"{"]}', "\n".join(lines), '"{"', None)]
+
+
 def test_arrays_and_maps_are_counted_searched_and_joined_as_their_pages_say(tmp_path: Path) -> None:
     [values] = ask(f"SELECT {', '.join(NESTED)} FROM t LIMIT 1", tmp_path)
     assert dict(zip(NESTED, values, strict=True)) == NESTED
@@ -423,6 +441,14 @@ def test_arrays_and_maps_are_counted_searched_and_joined_as_their_pages_say(tmp_
         ("SELECT MAP_FROM_ARRAYS(ARRAY(1, 2), ARRAY(1))", "a MAP has as many keys as values"),
         ("SELECT ZIP_WITH(ARRAY(1), ARRAY(1), x -> x)", r"\[1,8\].*ZIP_WITH: .*a lambda of 2 values"),
         ("SELECT ARRAY_SORT(ARRAY(1, NULL), (a, b) -> a - b)", "ARRAY_SORT: the comparator gives NULL"),
+        ("SELECT JSON '{'", r"ODPS-0121095.*'\{' is no JSON"),
+        ("SELECT JSON_EXTRACT(JSON '{}', '$a')", r"Param json path \$a is invalid"),
+        ("SELECT JSON_EXTRACT(JSON '{}', '$.*')", r"missing here: the JSON path \$\.\*"),
+        ("SELECT JSON_OBJECT('a', 1.5)", r"\[1,8\].*JSON_OBJECT: a value is one of .* and not DOUBLE"),
+        ("SELECT JSON_OBJECT('a', 1, 'b')", r"\[1,8\].*JSON_OBJECT: a value stands behind each key"),
+        ("SELECT JSON_PARSE(s)[n] FROM t", "missing here: an element of JSON that no constant names"),
+        ("SELECT JSON_EXPLODE(JSON_PARSE('1'))", "JSON_EXPLODE takes an array or an object"),
+        ("SELECT JSON_LENGTH(JSON '1')", "json_length.*missing here"),
         ("SELECT s[0] FROM t", r"\[1,8\].*an ARRAY or a MAP has elements, and STRING has none"),
     ],
 )

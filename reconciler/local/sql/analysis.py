@@ -539,14 +539,16 @@ class Analysis:
 
     def _bracket(self, node: Any, scope: Scope) -> str | None:
         kind = self._type(node.this, scope)
-        for index in node.expressions:
-            if self._type(index, scope) not in (None, NULL, *INTEGERS) and (kind or "").startswith("ARRAY"):
-                raise invalid_type(self.locator.of(index), "an element of an ARRAY is named by its number")
         node.meta["of"] = outer = (kind or "").partition("<")[0]
         if outer not in ("", NULL, "ARRAY", "MAP", "STRUCT", "JSON"):
             raise invalid_type(self.locator.of(node), f"an ARRAY or a MAP has elements, and {kind} has none")
-        inner = split_types(kind.partition("<")[2][:-1]) if kind and "<" in kind else []
-        return inner[-1] if inner and inner[-1] != "?" and not (kind or "").startswith("STRUCT") else None
+        for index in node.expressions:
+            index_kind = self._type(index, scope)
+            if outer == "ARRAY" and index_kind not in (None, NULL, *INTEGERS):
+                raise invalid_type(self.locator.of(index), "an element of an ARRAY is named by its number")
+            if outer == "JSON" and (not isinstance(index, exp.Literal) or '"' in index.name):
+                raise semantic_failure(self.locator.of(node), "missing here: an element of JSON that no constant names")
+        return kind if outer == "JSON" else _element_type(kind, outer)
 
     def _interval(self, node: Any, scope: Scope) -> None:
         self._children(node, scope)
@@ -586,6 +588,7 @@ _TYPED: dict[type[Any], Callable[[Analysis, Any, Scope], str | None]] = {
     exp.If: Analysis._if,
     exp.Lambda: Analysis._lambda,
     exp.Bracket: Analysis._bracket,
+    exp.ParseJSON: lambda *_: "JSON",
     exp.DPipe: Analysis._text,
     exp.Trim: Analysis._text,
     exp.Interval: Analysis._interval,
@@ -599,6 +602,12 @@ def _rename_columns(columns: Columns | None, names: Sequence[Any]) -> Columns | 
     if columns is None or len(columns) != len(names):
         return {name.name.lower(): None for name in names}
     return {name.name.lower(): kind for name, kind in zip(names, columns.values(), strict=True)}
+
+
+def _element_type(kind: str | None, outer: str) -> str | None:
+    """Return the type of the elements of an ARRAY, or of the values of a MAP."""
+    inner = split_types((kind or "").partition("<")[2][:-1])
+    return inner[-1] if inner and inner[-1] != "?" and outer != "STRUCT" else None
 
 
 def _expand_star(columns: Columns | None, star: Any, scope: Scope) -> Columns | None:

@@ -2,7 +2,7 @@
 Table functions that are built in: how many columns they have, and what DuckDB is to make of each.
 
 ``EXPLODE(array)`` is one column, ``EXPLODE(map)`` two; which it is, the names behind AS tell where the type is not known.
-[doc "EXPLODE", "POSEXPLODE", "JSON_TUPLE", "KEYVALUE_TUPLE", "PARSE_URL_TUPLE", "STACK", "TRANS_ARRAY", "TRANS_COLS"]
+[doc "EXPLODE", "POSEXPLODE", "JSON_EXPLODE", "JSON_TUPLE", "KEYVALUE_TUPLE", "PARSE_URL_TUPLE", "STACK", "TRANS_ARRAY", "TRANS_COLS"]
 """
 
 from __future__ import annotations
@@ -45,6 +45,11 @@ def _posexplode(arguments: list[Any], _: int, __: Any) -> list[Any]:
     [value] = arguments
     places = call("range", [exp.Literal.number(0), call("len", [value])])
     return [_unnest(places), _unnest(value.copy())]
+
+
+def _json_explode(arguments: list[Any], _: int, __: Any) -> list[Any]:
+    [value] = arguments
+    return [_unnest(call("mc_json_keys", [value])), _unnest(call("mc_json_items", [value.copy()]))]
 
 
 def _json_tuple(arguments: list[Any], _: int, refuse: Any) -> list[Any]:
@@ -103,6 +108,7 @@ def _constant_count(value: Any, refuse: Any) -> int:
 
 COLUMNS: dict[str, Callable[[list[Any], int, Any], list[Any]]] = {
     "explode": _explode,
+    "json_explode": _json_explode,
     "json_tuple": _json_tuple,
     "keyvalue_tuple": _keyvalue_tuple,
     "parse_url_tuple": _parse_url_tuple,

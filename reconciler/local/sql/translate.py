@@ -95,6 +95,7 @@ class Statement:
         for conversion in analysis.conversions:
             analysis.cast[id(self._convert(*conversion[:2]))] = conversion[2]
         self._say_operators()
+        self._say_elements()
         self._drop_hints()
         windows.say_frames(self.tree, rules)
         for kind in self.tree.find_all(exp.DataType):
@@ -155,7 +156,7 @@ class Statement:
 
     def _say_operators(self) -> None:
         """
-        Say DIV, LIKE and what stands in brackets so that they mean the same.
+        Say DIV and LIKE so that they mean the same.
 
         DIV gives a whole number, and NULL of 0. A backslash before ``%`` or ``_`` takes their meaning away [doc "LIKE"]; that another one
         is a character like any is what Hive does.
@@ -165,9 +166,6 @@ class Statement:
             if not node.meta["whole"]:
                 quotient = exp.Div(this=node.this, expression=node.expression, typed=False, safe=True)
                 node.replace(exp.cast(call("trunc", [quotient]), "bigint", dialect="duckdb"))
-        for node in reversed(list(self.tree.find_all(exp.Bracket))):
-            if len(node.expressions) == 1 and (node.meta["of"] == "MAP" or not node.expressions[0].is_string):
-                node.replace(_element(node.meta["of"], node.this, node.expressions[0]))
         for node in list(self.tree.find_all(exp.Like)):
             pattern = node.expression
             if not (isinstance(pattern, exp.Literal) and "\\" not in pattern.name):
@@ -176,6 +174,14 @@ class Statement:
                 node.set("expression", pattern)
                 if not isinstance(node.parent, exp.Escape):
                     node.replace(exp.Escape(this=node.copy(), expression=exp.Literal.string("\\")))
+
+    def _say_elements(self) -> None:
+        """Say JSON, and what stands in brackets, so that they mean the same."""
+        for node in list(self.tree.find_all(exp.ParseJSON)):
+            node.replace(call("mc_json", [node.this]))
+        for node in reversed(list(self.tree.find_all(exp.Bracket))):
+            if len(node.expressions) == 1 and (node.meta["of"] in ("MAP", "JSON") or not node.expressions[0].is_string):
+                node.replace(_element(node.meta["of"], node.this, node.expressions[0]))
 
     def _cast(self, value: Any, to: Any, kind: str | None, *, reads_moments: bool) -> Any:
         # A conversion that fails is an error, and no NULL: the service gives either, by a setting of the project.
@@ -437,6 +443,9 @@ def _element(outer: str, value: Any, index: Any) -> Any:
     """Return an element of an ARRAY, counted from 0, or a value of a MAP; NULL where there is none [doc "INDEX"]."""
     if outer == "MAP":
         return call("map_extract_value", [value, index])
+    if outer == "JSON":
+        path = f'$."{index.name}"' if index.is_string else f"$[{index.name}]"
+        return call("json_extract", [value, exp.Literal.string(path)])
     return call("list_extract", [value, call("mc_place", [index])])
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING
 
+from reconciler.local.sql.built_ins.json_type import indent_json, is_json, read_json
 from reconciler.local.sql.built_ins.json_values import fit_json
 from reconciler.local.sql.built_ins.texts import MOST_BYTES
 from reconciler.local.sql.problems import invalid_arguments
@@ -72,6 +73,9 @@ PYTHON: dict[str, tuple[Callable[..., object], list[str], str]] = {
     "mc_compressed": (_compress, ["BLOB"], "BLOB"),
     "mc_decoded": (_decode, ["BLOB", "VARCHAR", "VARCHAR"], "VARCHAR"),
     "mc_decompressed": (_decompress, ["BLOB"], "BLOB"),
+    "mc_indented": (indent_json, ["VARCHAR"], "VARCHAR"),
+    "mc_is_json": (is_json, ["VARCHAR"], "BOOLEAN"),
+    "mc_json": (read_json, ["VARCHAR"], "JSON"),
     "mc_fitting": (fit_json, ["VARCHAR", "VARCHAR"], "JSON"),
 }
 """What macros and makers call, by its name in DuckDB: the function, DuckDB's types of its arguments, and that of its result."""

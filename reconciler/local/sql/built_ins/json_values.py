@@ -56,12 +56,17 @@ def read_schema(text: str) -> Any:
     return kind
 
 
+def load_json(text: str) -> Any:
+    """Return what JSON says, numbers as they are written; ValueError for what is none."""
+    return json.loads(
+        text, parse_int=_Number, parse_float=_Number, parse_constant=_no_constant, object_pairs_hook=_read_object
+    )
+
+
 def fit_json(text: str, schema: str) -> str:
     """Return JSON in which each value is of the type that it becomes."""
     try:
-        value = json.loads(
-            text, parse_int=_Number, parse_float=_Number, parse_constant=_no_constant, object_pairs_hook=_read_object
-        )
+        value = load_json(text)
     except ValueError:
         raise _missing("a text that is no JSON") from None
     fitting = _fit(value, read_schema(schema), text)
@@ -80,7 +85,7 @@ def _no_constant(text: str) -> Any:
 
 def _read_object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     if len(dict(pairs)) < len(pairs):
-        raise _missing("an object with a key twice")
+        raise invalid_arguments("missing here: JSON of an object with a key twice; --target asks a project")
     return dict(pairs)
 
 
@@ -115,17 +120,18 @@ def _fit_nested(value: Any, kind: Any, name: str, source: str) -> Any:
 def _as_text(value: Any, source: str) -> str:
     if isinstance(value, str):
         return str(value)
-    text = "true" if value is True else "false" if value is False else _compact(value)
+    text = "true" if value is True else "false" if value is False else compact(value)
     if text not in source:
         raise _missing("an array or object with blanks in it as a STRING")
     return text
 
 
-def _compact(value: Any) -> str:
+def compact(value: Any) -> str:
+    """Return a value as JSON without blanks."""
     if isinstance(value, list):
-        return f"[{','.join(map(_compact, value))}]"
+        return f"[{','.join(map(compact, value))}]"
     if isinstance(value, dict):
-        return "{" + ",".join(f"{_compact(key)}:{_compact(item)}" for key, item in value.items()) + "}"
+        return "{" + ",".join(f"{compact(key)}:{compact(item)}" for key, item in value.items()) + "}"
     return str(value) if isinstance(value, _Number) else json.dumps(value, ensure_ascii=False)
 
 

@@ -19,7 +19,7 @@ BUILT_IN = frozenset(
     dense_rank e encode exp explode extract factorial failif field filter find_in_set first_value flatten floor
     format_number from_charset from_json from_unixtime from_utc_timestamp get_idcard_age get_idcard_birthday
     get_idcard_sex get_json_object get_user_id getdate greatest grouping grouping_id hash hex histogram hour if initcap inline instr
-    is_encoding isdate isnan json_array json_exists json_extract json_format json_object json_parse json_pretty
+    is_encoding isdate isnan json_array json_contains json_exists json_explode json_extract json_insert json_length json_set json_unquote json_format json_object json_parse json_pretty
     json_query json_strip_nulls json_tuple json_type json_valid json_value keyvalue keyvalue_tuple lag last_day
     last_value lastday lead least length lengthb levenshtein_distance ln locate log log10 log2 lower lpad ltrim
     map map_agg map_concat map_entries map_filter map_from_arrays map_from_entries map_keys map_union

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
-from reconciler.local.sql.built_ins import codecs, groups, makers, moments, nested, numbers, others, texts
+from reconciler.local.sql.built_ins import codecs, groups, json_type, makers, moments, nested, numbers, others, texts
 from reconciler.local.sql.built_ins.signatures import INTEGERS, NULL, TEXTS, FunctionForm, Match, matching
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from reconciler.local.sql.problems import SqlPosition
     from reconciler.local.sql.rules import SessionRules
 
-MAKERS = makers.MAKERS | nested.MAKERS
+MAKERS = makers.MAKERS | nested.MAKERS | json_type.MAKERS
 PREFIX = "mc_"
 """What the names of macros begin with in DuckDB, which has functions of many of the same names."""
 _PARAMETERS = "abcde"
@@ -66,6 +66,11 @@ _CONVERSIONS = {
     "mc_last_win": f"map_from_entries({_LAST_OF_KEYS})",
     "mc_zip_even": "CASE WHEN len(a.keys) <> len(a.values) THEN error('a MAP has as many keys as values') "
     "WHEN a.keys IS NOT NULL AND a.values IS NOT NULL THEN list_zip(a.keys, a.values) END",
+    # A row for each element of an array or of an object [doc "JSON_EXPLODE"].
+    "mc_json_keys": "CASE json_type(a) WHEN 'OBJECT' THEN json_keys(a) "
+    "WHEN 'ARRAY' THEN list_transform(range(0, CAST(json_array_length(a) AS BIGINT)), lambda i: CAST(NULL AS VARCHAR)) "
+    "ELSE error('JSON_EXPLODE takes an array or an object') END",
+    "mc_json_items": "CASE json_type(a) WHEN 'OBJECT' THEN json_extract(a, '$.*') ELSE json_extract(a, '$[*]') END",
     "mc_place": "CASE WHEN a >= 0 THEN a + 1 END",
     "mc_all_of": "list_filter(a, lambda value, i: list_position(a, value) = i)",
     "mc_no_null": "coalesce(a, error('ARRAY_SORT: the comparator gives NULL'))",
@@ -123,9 +128,8 @@ def rows(name: str) -> tuple[BuiltIn, ...]:
 @cache
 def _table() -> dict[str, list[BuiltIn]]:
     table: dict[str, list[BuiltIn]] = defaultdict(list)
-    for (
-        line
-    ) in f"{numbers.ROWS}\n{texts.ROWS}\n{moments.ROWS}\n{groups.ROWS}\n{others.ROWS}\n{codecs.ROWS}".splitlines():
+    families = numbers, texts, moments, groups, others, codecs, json_type
+    for line in "\n".join(family.ROWS for family in families).splitlines():
         if line.strip():
             name, signature, body = (cell.strip() for cell in line.split(" | ", 2))
             of_name = table[name]
