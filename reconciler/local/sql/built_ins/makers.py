@@ -35,6 +35,11 @@ class BuiltInCall:
         """Return what is said of a call that cannot be made here."""
         return semantic_failure(self.position, f"{self.name.upper()}: {what}")
 
+    def require_lambda(self, function: Any, count: int) -> None:
+        """Refuse what is no lambda of so many values."""
+        if not isinstance(function, exp.Lambda) or len(function.expressions) != count:
+            raise self.refusal(f"its function is written as a lambda, and the number of its values is {count}")
+
 
 def call(name: str, arguments: Sequence[Any]) -> Any:
     """Return a call of a function of DuckDB's, marked as none of the statement's own."""

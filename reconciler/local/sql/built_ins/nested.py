@@ -31,8 +31,7 @@ def _item(value: Any, index: int) -> Any:
 
 def _apply(node: BuiltInCall, function: Any, values: Sequence[Any]) -> Any:
     """Return what a lambda gives of these values: DuckDB's takes one, so each name is that of the only element of a list."""
-    if not isinstance(function, exp.Lambda) or len(function.expressions) != len(values):
-        raise node.refusal(f"its function is written as a lambda of {len(values)} values")
+    node.require_lambda(function, len(values))
     result = function.this.copy()
     for name, value in reversed(list(zip(function.expressions, values, strict=True))):
         result = _item(call("list_transform", [call("list_value", [value]), _lambda(name.name, result)]), 1)
@@ -129,8 +128,7 @@ def _arrays_zip(node: BuiltInCall) -> Any:
 
 def _array_reduce(node: BuiltInCall) -> Any:
     array, first, merge, final = node.arguments
-    if not isinstance(merge, exp.Lambda) or len(merge.expressions) != 2:
-        raise node.refusal("its function is written as a lambda of 2 values")
+    node.require_lambda(merge, 2)
     return _where_set([array], _apply(node, final, [call("list_reduce", [array, merge, first])]))
 
 

@@ -195,6 +195,10 @@ def say(
     node = makers.BuiltInCall(row.name, converted, match.parameters, types, position, is_distinct)
     if row.body.startswith("!"):
         return MAKERS[row.body[1:]](node)
+    for function in converted:
+        # DuckDB gives a second one the number of the element.
+        if isinstance(function, exp.Lambda):
+            node.require_lambda(function, 1)
     if row.body.startswith("@"):
         name, _, order = row.body[1:].partition("(")
         if order:
