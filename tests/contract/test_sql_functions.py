@@ -370,6 +370,7 @@ def test_a_value_that_is_too_large_is_refused_before_it_is_made(tmp_path: Path) 
 NESTED = {
     # DuckDB counts from 1, and from the end where a number is negative; a key that is a number is no place.
     "MAP(1, 'a', 2, 'b')[1]": "a",
+    "MAP('k', 1, 'l', 'x')['k']": "1",
     "ARRAY(1, 2, 3)[-2]": None,
     "SLICE(ARRAY(1, 2, 3, 4), -5, 2)": [],
     "SEQUENCE(5, 1, -2)": [5, 3, 1],
@@ -438,6 +439,7 @@ def test_arrays_and_maps_are_counted_searched_and_joined_as_their_pages_say(tmp_
         ("SELECT MAP_CONCAT('exception', MAP(1, 2), MAP(1, 3))", "Map keys must be unique"),
         ("SELECT MAP_CONCAT(s, MAP(1, 2), MAP(1, 3)) FROM t", r"\[1,8\].*MAP_CONCAT: the policy .* is a constant"),
         ("SET odps.sql.map.key.dedup.policy=exception; SELECT MAP_CONCAT(MAP(1, 2), MAP(1, 3))", "must be unique"),
+        ("SELECT MAP('k', 1, 'l', d) FROM t", r"\[1,8\].*map cannot match .* with \(STRING, INT, STRING, DATE\)"),
         ("SELECT MAP_FROM_ARRAYS(ARRAY(1, 2), ARRAY(1))", "a MAP has as many keys as values"),
         ("SELECT ZIP_WITH(ARRAY(1), ARRAY(1), x -> x)", r"\[1,8\].*ZIP_WITH: .*the number of its values is 2"),
         ("SELECT FILTER(ARRAY(5, 6), (x, i) -> i > 1)", r"\[1,8\].*FILTER: .*the number of its values is 1"),

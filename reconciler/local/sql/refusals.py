@@ -7,6 +7,7 @@ How each is known stands beside it: *recorded* is an answer of the service that 
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
@@ -182,7 +183,7 @@ def unfit(locator: Locator, node: Any, types: Sequence[str | None]) -> SqlFailed
         return wrong_count(locator.of(node), name, len(types), min(counts, key=lambda count: abs(count - len(types))))
     if len(rows) == 1 and ";" not in fitting[0].candidates(name):
         for index, (kind, target) in enumerate(zip(types, fitting[0].expand(len(types)), strict=True)):
-            if kind is not None and becomes(kind, target) is None:
+            if kind is not None and not re.search(r"\b[A-Z]\b", target) and becomes(kind, target) is None:
                 message = f"invalid type {kind} of argument {index + 1} for function {name}, expect {target}"
                 return invalid_type(locator.of(node), message)
     listed_types = ", ".join(kind or "?" for kind in types)

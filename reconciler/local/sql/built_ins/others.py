@@ -86,7 +86,7 @@ combinations | ARRAY<ARRAY<T>>(ARRAY<T>, BIGINT) | CASE WHEN b > {{longest_combi
 field      | ANY(ANY, STRING)       | !field
 filter     | ARRAY<T>(ARRAY<T>, ANY) | @list_filter
 flatten    | ARRAY<T>(ARRAY<ARRAY<T>>) | @flatten
-map        | MAP<ANY,ANY>(ANY...)   | !map
+map        | MAP<K,V>(K, V, ...)    | !map
 map_concat | MAP<K,V>(MAP<K,V>, MAP<K,V>...) | !map_concat
 map_concat | MAP<K,V>(STRING, MAP<K,V>, MAP<K,V>...) | !map_concat
 map_entries | ARRAY<ANY>(MAP<K,V>)         | @map_entries

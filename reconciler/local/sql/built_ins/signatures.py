@@ -50,7 +50,9 @@ class FunctionForm:
     result: str
     parameters: tuple[str, ...]
     is_variadic: bool = False
-    """The last parameter may come again."""
+    """The last parameter may come again, or all of them where `...` stands alone."""
+
+    is_cyclic: bool = False
 
     @classmethod
     @lru_cache(None)
@@ -60,15 +62,20 @@ class FunctionForm:
         assert match, text
         kinds = split_types(match[2])
         is_variadic = bool(kinds) and kinds[-1].endswith("...")
-        return cls(match[1], tuple(kind.removesuffix("...") for kind in kinds), is_variadic)
+        return cls(
+            match[1], tuple(text for kind in kinds if (text := kind.removesuffix("..."))), is_variadic, "..." in kinds
+        )
 
     def fits(self, count: int) -> bool:
         """Whether it takes so many arguments."""
+        if self.is_cyclic:
+            return True
         return count >= len(self.parameters) - 1 if self.is_variadic else count == len(self.parameters)
 
     def expand(self, count: int) -> tuple[str, ...]:
         """Return a parameter for each of `count` arguments."""
-        return (*self.parameters, *self.parameters[-1:] * (count - len(self.parameters)))[:count]
+        again = self.parameters if self.is_cyclic else self.parameters[-1:]
+        return (*self.parameters, *again * count)[:count]
 
     def candidates(self, name: str) -> str:
         """Return it as the service lists candidates."""
