@@ -141,39 +141,41 @@ def values_from_arrow(column: Any, make_struct: Callable[[dict[str, Any]], Any] 
     from pyarrow import types
 
     require_days(column)
-    if (kind := _of_microseconds(column.type)) != column.type:
-        # What Python has no place for is cut off.
-        column = column.cast(kind, safe=False)
+    # What Python has no place for is cut off.
+    column = column.cast(_with_moments(column.type, lambda _: "us"), safe=False)
     values: list[Any] = column.to_pylist()
     if not types.is_nested(column.type):
         return values
     return [_from_arrow(value, column.type, make_struct) for value in values]
 
 
-def _of_microseconds(kind: Any) -> Any:
-    """Return an Arrow type, the times in it being of the fineness that Python's have."""
+class _Moment(str):
+    """A TIMESTAMP as text: without quotes where it stands in an array, a map or a struct."""
+
+
+def _with_moments(kind: Any, unit: Callable[[str], str | None]) -> Any:
+    """Return an Arrow type in which a time of each unit is one of another; of None, a text."""
     import pyarrow as pa
     from pyarrow import types
 
     if types.is_timestamp(kind):
-        return pa.timestamp("us")
+        return pa.timestamp(other) if (other := unit(kind.unit)) else pa.string()
     if types.is_map(kind):
-        return pa.map_(_of_microseconds(kind.key_type), _of_microseconds(kind.item_type))
+        return pa.map_(_with_moments(kind.key_type, unit), _with_moments(kind.item_type, unit))
     if types.is_list(kind):
-        return pa.list_(_of_microseconds(kind.value_type))
+        return pa.list_(_with_moments(kind.value_type, unit))
     if types.is_struct(kind):
-        return pa.struct([(field.name, _of_microseconds(field.type)) for field in kind])
+        return pa.struct([(field.name, _with_moments(field.type, unit)) for field in kind])
     return kind
 
 
 def shown_values(column: Any) -> list[Any]:
     """Return the values of a column; a TIMESTAMP as text, for as a value of Python's it loses what is below a microsecond."""
-    import pyarrow as pa
-
-    if column.type != pa.timestamp("ns"):
+    kind = _with_moments(column.type, lambda unit: None if unit == "ns" else unit)
+    if kind == column.type:
         return values_from_arrow(column, dict)
-    texts = column.cast(pa.string()).to_pylist()
-    return [text and text.rstrip("0").rstrip(".") for text in texts]
+    require_days(column)
+    return [_from_arrow(value, column.type, dict) for value in column.cast(kind).to_pylist()]
 
 
 def require_days(column: Any) -> None:
@@ -222,6 +224,8 @@ def _from_arrow(value: Any, kind: Any, make_struct: Callable[[dict[str, Any]], A
         return [_from_arrow(item, kind.value_type, make_struct) for item in value]
     if types.is_struct(kind):
         return make_struct({field.name: _from_arrow(value[field.name], field.type, make_struct) for field in kind})
+    if types.is_timestamp(kind) and isinstance(value, str):
+        return _Moment(value.rstrip("0").rstrip("."))
     return value
 
 
@@ -298,7 +302,8 @@ def _format_value(value: Any) -> str:
 def _inner(value: Any) -> str:
     if value is None:
         return NULL
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else _format_value(value)
+    is_text = isinstance(value, str) and not isinstance(value, _Moment)
+    return json.dumps(value, ensure_ascii=False) if is_text else _format_value(value)
 
 
 def _shortest(value: float) -> str:
