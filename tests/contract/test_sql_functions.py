@@ -399,6 +399,21 @@ NESTED = {
 }
 
 
+def test_table_functions_name_their_columns_as_their_pages_do(tmp_path: Path) -> None:
+    rows = "ARRAY(NAMED_STRUCT('a', 1, 'b', ARRAY('x')), NAMED_STRUCT('a', 2, 'b', ARRAY('y')))"
+    queries = {
+        f"SELECT b, a FROM (SELECT INLINE({rows})) x": [(["x"], 1), (["y"], 2)],
+        f"SELECT v.b[0], n FROM t LATERAL VIEW INLINE({rows}) v WHERE v.a > 1 AND n = 1": [("y", 1)],
+        f"SELECT k FROM (SELECT INLINE({rows}) AS (k, l)) x": [(1,), (2,)],
+        "SELECT val, pos FROM (SELECT POSEXPLODE(ARRAY('x', 'y'))) x": [("x", 0), ("y", 1)],
+        "SELECT value, key FROM (SELECT JSON_EXPLODE(JSON '{\"k\":1}')) x": [("1", "k")],
+    }
+    for number, (sql, expected) in enumerate(queries.items()):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        assert ask(sql, folder) == expected
+
+
 def test_json_is_kept_in_the_order_of_its_keys_and_shown_with_lines_where_that_is_asked(tmp_path: Path) -> None:
     text = '{"b":[1.50,{},"{"], "a":{"x":true}}'
     sql = f"SELECT JSON_FORMAT(j), JSON_PRETTY(j), JSON_FORMAT(j['b'][2]), JSON_TYPE(j['c']) FROM (SELECT JSON '{text}' AS j) x"
@@ -443,6 +458,8 @@ def test_arrays_and_maps_are_counted_searched_and_joined_as_their_pages_say(tmp_
         ("SELECT FILTER(ARRAY(5, 6), (x, i) -> i > 1)", r"\[1,8\].*FILTER: .*the number of its values is 1"),
         ("SELECT ALL_MATCH(ARRAY(5, 6), (x, i) -> i > 1)", r"\[1,8\].*ALL_MATCH: .*the number of its values is 1"),
         ("SELECT ARRAY_SORT(ARRAY(1, NULL), (a, b) -> a - b)", "ARRAY_SORT: the comparator gives NULL"),
+        ("SELECT INLINE(ARRAY(NAMED_STRUCT('a', 1, 'b', 2))) AS x", "INLINE has a column for each field"),
+        ("SELECT INLINE(ARRAY(1))", "struct_extract_at cannot match"),
         ("SELECT JSON '{'", r"ODPS-0121095.*'\{' is no JSON"),
         ("SELECT JSON_EXTRACT(JSON '{}', '$a')", r"Param json path \$a is invalid"),
         ("SELECT JSON_EXTRACT(JSON '{}', '$.*')", r"missing here: the JSON path \$\.\*"),

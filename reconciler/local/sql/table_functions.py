@@ -2,7 +2,7 @@
 Table functions that are built in: how many columns they have, and what DuckDB is to make of each.
 
 ``EXPLODE(array)`` is one column, ``EXPLODE(map)`` two; which it is, the names behind AS tell where the type is not known.
-[doc "EXPLODE", "POSEXPLODE", "JSON_EXPLODE", "JSON_TUPLE", "KEYVALUE_TUPLE", "PARSE_URL_TUPLE", "STACK", "TRANS_ARRAY", "TRANS_COLS"]
+[doc "EXPLODE", "POSEXPLODE", "INLINE", "JSON_EXPLODE", "JSON_TUPLE", "KEYVALUE_TUPLE", "PARSE_URL_TUPLE", "STACK", "TRANS_ARRAY", "TRANS_COLS"]
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import exp
 
 from reconciler.base.numbers import whole_number
-from reconciler.local.sql.built_ins.makers import call
+from reconciler.local.sql.built_ins.makers import call, fields
 from reconciler.local.sql.built_ins.table import say_plainly
 from reconciler.local.sql.problems import semantic_failure
 
@@ -45,6 +45,18 @@ def _posexplode(arguments: list[Any], _: int, __: Any) -> list[Any]:
     [value] = arguments
     places = call("range", [exp.Literal.number(0), call("len", [value])])
     return [_unnest(places), _unnest(value.copy())]
+
+
+def _inline(arguments: list[Any], names: int, _: Any) -> list[Any]:
+    """Without AS the columns are called as the fields, which is what DuckDB makes of them."""
+    [value] = arguments
+    if not names:
+        depth = exp.PropertyEQ(this=exp.to_identifier("max_depth"), expression=exp.Literal.number(2))
+        return [call("unnest", [call("mc_structs", [value]), depth])]
+    rows = call("mc_rows_of_fields", [fields(["rows", "count"], [value, exp.Literal.number(names)])])
+    row = exp.to_identifier("mc_row")
+    items = [call("struct_extract_at", [exp.column(row.copy()), exp.Literal.number(n + 1)]) for n in range(names)]
+    return [_unnest(call("list_transform", [rows.copy(), exp.Lambda(this=i, expressions=[row.copy()])])) for i in items]
 
 
 def _json_explode(arguments: list[Any], _: int, __: Any) -> list[Any]:
@@ -106,8 +118,12 @@ def _constant_count(value: Any, refuse: Any) -> int:
     return number
 
 
+DEFAULT_NAMES = {"json_explode": ["key", "value"], "posexplode": ["pos", "val"], "inline": []}
+"""What the columns are called without AS, as the pages show; none where they have names of their own."""
+
 COLUMNS: dict[str, Callable[[list[Any], int, Any], list[Any]]] = {
     "explode": _explode,
+    "inline": _inline,
     "json_explode": _json_explode,
     "json_tuple": _json_tuple,
     "keyvalue_tuple": _keyvalue_tuple,

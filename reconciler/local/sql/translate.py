@@ -29,7 +29,7 @@ from reconciler.local.sql.expression_types import is_plain
 from reconciler.local.sql.problems import SqlFailed, SqlPosition, semantic_failure
 from reconciler.local.sql.reading import parse_statement
 from reconciler.local.sql.refusals import Locator
-from reconciler.local.sql.table_functions import COLUMNS, columns
+from reconciler.local.sql.table_functions import COLUMNS, DEFAULT_NAMES, columns
 from reconciler.local.sql.value_types import make_duckdb_type
 
 if TYPE_CHECKING:
@@ -297,9 +297,8 @@ class Statement:
     def _built_in_lateral(self, select: Any, lateral: Any) -> None:
         alias = lateral.args["alias"]
         result = columns(lateral.this, len(alias.columns), self.position(lateral.this))
-        names = [column.name for column in alias.columns] or [f"col{index}" for index in range(len(result))]
-        shown = exp.Select(expressions=[exp.alias_(value, name) for value, name in zip(result, names, strict=True)])
-        self._join_lateral(select, lateral, shown)
+        names = [column.name for column in alias.columns]
+        self._join_lateral(select, lateral, exp.Select(expressions=_alias_columns(lateral.this.name, result, names)))
 
     def _project_built_in(self, select: Any, expression: Any, node: Any) -> None:
         # Nothing else stands beside it [doc "TRANS_ARRAY"].
@@ -309,8 +308,7 @@ class Statement:
         if isinstance(expression, exp.Alias):
             names = [expression.alias]
         result = columns(node, len(names), self.position(node))
-        names = names or [f"col{index}" for index in range(len(result))]
-        select.set("expressions", [exp.alias_(value, name) for value, name in zip(result, names, strict=True)])
+        select.set("expressions", _alias_columns(node.name, result, names))
 
     def _join_lateral(self, select: Any, lateral: Any, shown: Any) -> None:
         """Put rows beside each row of a SELECT; OUTER keeps a row that has none."""
@@ -437,6 +435,12 @@ def _conversion(name: str, kind: str | None, *, reads_moments: bool) -> str:
     if kind in TEXTS and name in _OF_TEXTS:
         return "" if name == "DATE" and reads_moments else _OF_TEXTS[name]
     return "mc_cast_text" if (name, kind) == ("TEXT", "DECIMAL") else _CONVERSIONS.get(name, "")
+
+
+def _alias_columns(function: str, result: list[Any], names: list[str]) -> list[Any]:
+    """Return the columns of a built-in table function by the names of AS, or by those that it gives."""
+    names = names or DEFAULT_NAMES.get(function.lower(), [f"col{index}" for index in range(len(result))])
+    return [exp.alias_(value, name) for value, name in zip(result, names, strict=True)] if names else result
 
 
 def _element(outer: str, value: Any, index: Any) -> Any:

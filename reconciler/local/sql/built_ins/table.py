@@ -71,6 +71,10 @@ _CONVERSIONS = {
     "WHEN 'ARRAY' THEN list_transform(range(0, CAST(json_array_length(a) AS BIGINT)), lambda i: CAST(NULL AS VARCHAR)) "
     "ELSE error('JSON_EXPLODE takes an array or an object') END",
     "mc_json_items": "CASE json_type(a) WHEN 'OBJECT' THEN json_extract(a, '$.*') ELSE json_extract(a, '$[*]') END",
+    # Of what is no STRUCT this is an error.
+    "mc_structs": "list_filter(a, lambda row: struct_extract_at(row, 1) IS NULL OR true)",
+    "mc_rows_of_fields": "CASE WHEN len(json_keys(to_json(a.rows[1]))) <> a.count "
+    "THEN error('INLINE has a column for each field, and AS names another number') ELSE a.rows END",
     "mc_place": "CASE WHEN a >= 0 THEN a + 1 END",
     "mc_all_of": "list_filter(a, lambda value, i: list_position(a, value) = i)",
     "mc_no_null": "coalesce(a, error('ARRAY_SORT: the comparator gives NULL'))",
