@@ -223,6 +223,7 @@ def test_grouping_sets_are_the_same_in_both_spellings_and_tell_their_places(tmp_
         ("SELECT FROM_JSON('{}', s) FROM t", r"\[1,8\].*FROM_JSON: the type is a constant"),
         ("SELECT FROM_JSON('{}', 'map<string>')", r"\[1,8\].*map<string> is no type"),
         ("SELECT FROM_JSON('{}', 'a int>) + (1')", "is no type"),
+        ("SELECT FROM_JSON('5', 'bigint')", "STRUCT<bigint> is no type"),
         ("SELECT FROM_JSON('{}', 'a timestamp')", "missing here: FROM_JSON of .* for its TIMESTAMP"),
         ("SELECT FROM_JSON('nothing', 'a int')", "missing here: FROM_JSON of a text that is no JSON"),
         ("SELECT FROM_JSON('[1]', 'a int')", "missing here: FROM_JSON of another value than the type's"),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from reconciler.local.sql.built_ins.json_type import indent_json, is_json, read_json
 from reconciler.local.sql.built_ins.json_values import fit_json
 from reconciler.local.sql.built_ins.texts import MOST_BYTES
-from reconciler.local.sql.problems import invalid_arguments
+from reconciler.local.sql.problems import internal_failure, invalid_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,13 +59,13 @@ def _decode(data: bytes, charset: str, mode: str) -> str:
     if not data or name not in _CHARSETS or mode.upper() not in _MODES:
         raise invalid_arguments(f"FROM_CHARSET takes bytes, one of {', '.join(_CHARSETS)}, and {', '.join(_MODES)}")
     if name == "UTF-16" and data[:2] not in (b"\xff\xfe", b"\xfe\xff"):
-        raise invalid_arguments("missing here: FROM_CHARSET of UTF-16 that does not begin with its byte order")
+        raise internal_failure("missing here: FROM_CHARSET of UTF-16 that does not begin with its byte order")
     try:
         return data.decode(name, "ignore" if mode.upper() == "IGNORE" else "strict")
     except UnicodeDecodeError:
-        # What a similar character is depends on the library that looks for it.
-        reason = "missing here: TRANSLIT" if mode.upper() == "TRANSLIT" else f"these bytes are no {name}"
-        raise invalid_arguments(f"FROM_CHARSET: {reason}") from None
+        if mode.upper() == "TRANSLIT":  # what a similar character is depends on the library that looks for it
+            raise internal_failure("missing here: TRANSLIT of FROM_CHARSET") from None
+        raise invalid_arguments(f"FROM_CHARSET: these bytes are no {name}") from None
 
 
 PYTHON: dict[str, tuple[Callable[..., object], list[str], str]] = {

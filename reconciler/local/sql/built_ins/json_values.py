@@ -16,7 +16,7 @@ from sqlglot import exp, parse_one
 from sqlglot.errors import SqlglotError
 
 from reconciler.local.sql.expression_types import type_name
-from reconciler.local.sql.problems import invalid_arguments
+from reconciler.local.sql.problems import internal_failure, invalid_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +49,8 @@ def read_schema(text: str) -> Any:
     kind = cast.args.get("to")
     for inner in kind.find_all(exp.DataType) if isinstance(kind, exp.DataType) else ():
         name = type_name(inner)
-        if name in _PARTS and len(inner.expressions) != _PARTS[name]:
+        has_names = all(isinstance(part, exp.ColumnDef) for part in inner.expressions)
+        if len(inner.expressions) != _PARTS.get(name, len(inner.expressions)) or (name == "STRUCT" and not has_names):
             raise invalid_arguments(f"FROM_JSON: {text} is no type")
         if name not in _KINDS or (name == "MAP" and type_name(inner.expressions[0]) != "STRING"):
             raise _missing(f"{text}, for its {name}")
@@ -76,7 +77,7 @@ def fit_json(text: str, schema: str) -> str:
 
 
 def _missing(what: str) -> SqlFailed:
-    return invalid_arguments(f"missing here: FROM_JSON of {what}; --target asks a project")
+    return internal_failure(f"missing here: FROM_JSON of {what}; --target asks a project")
 
 
 def _no_constant(text: str) -> Any:
@@ -85,7 +86,7 @@ def _no_constant(text: str) -> Any:
 
 def _read_object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     if len(dict(pairs)) < len(pairs):
-        raise invalid_arguments("missing here: JSON of an object with a key twice; --target asks a project")
+        raise internal_failure("missing here: JSON of an object with a key twice; --target asks a project")
     return dict(pairs)
 
 
