@@ -83,7 +83,7 @@ class Lease:
             },
             back_to=plan.back_to,
             approved=approved if approved != plan.digest else "",
-            allowed=tuple(f"{finding.code} {finding.message}" for finding in plan.warnings if finding.is_forced)[
+            allowed=tuple(f"{finding.code} {finding.message}" for finding in plan.cautions if finding.is_forced)[
                 :MOST_ALLOWED
             ],
         )

@@ -459,7 +459,7 @@ _NAMELESS = re.compile(
     r"([\w.-]+) was not found in the (?:package registry|provided package locations)|No matching distribution found for ([\w.-]+)\Z"
 )
 _NEEDS_PYTHON = re.compile(
-    r"([\w.-]+?)(?:\[[\w,-]+\])?(?:[<>=!~][^ ]*)? (?:depends? on|requires?) (?:Python ?(>=[0-9.]+))?"
+    r"([\w.-]+?)(?:\[[\w,-]+\])?(?:[<>=!~][^ ]*)? (?:depends? on|requires?) (?:Python ?>=([0-9]{1,4}(?:\.[0-9]{1,4})*))?"
 )
 
 
@@ -474,7 +474,7 @@ def _way_out(reasoning: str, required: set[str | None]) -> str:
     needs = {(name, python) for name, python in _NEEDS_PYTHON.findall(reasoning) if name not in ("of", "and", "you")}
     if len({name for name, _ in needs}) == 1 and all(name in required and python for name, python in needs):
         ((name, _), *_) = needs
-        least = min((python.strip(">=") for _, python in needs), key=lambda text: tuple(map(int, text.split("."))))
+        least = min((python for _, python in needs), key=lambda text: tuple(map(int, text.split("."))))
         return f"every version of {name} that fits needs Python {least} or newer: allow older ones, or take a runtime of that Python"
     return "loosen one of these requirements, or add what fits under `constraints:`"
 

@@ -14,7 +14,7 @@ from reconciler.packages.fetch.pip import PipIndex
 from reconciler.packages.lock import use
 from reconciler.packages.lock.file import BuiltFrom
 from reconciler.packages.lock.inputs import read_requests
-from reconciler.packages.lock.make import parse_upgrade
+from reconciler.packages.lock.make import _way_out, parse_upgrade
 from reconciler.targets.maxcompute.runtimes import RUNTIMES
 from tests.builders import sdist, sha256, wheel
 from tests.packages.lock.project import files, names, told
@@ -184,6 +184,20 @@ def test_what_is_nowhere_is_named(project: Project) -> None:
     assert problem.code == "E473"
     assert problem.detail[0] == "udfs.yaml:3:22: nowhere"
     assert problem.hint == "see how 'nowhere' is written; an index of your own is named by `extra_index:`"
+
+
+@pytest.mark.parametrize(
+    ("reasoning", "least"),
+    [
+        ("Because base requires Python >=3.9.", "3.9"),
+        ("Because base==1 depends on Python>=3.10 and base==2 depends on Python>=3.8.", "3.8"),
+        ("Because base==1 depends on Python>=3.8.*, we can conclude that it cannot be used", "3.8"),
+        ("Because base requires Python >=...3, we can conclude nothing", None),
+    ],
+)
+def test_a_version_of_python_is_read_wherever_it_stands_in_a_sentence(reasoning: str, least: str | None) -> None:
+    hint = _way_out(reasoning, {"base"})
+    assert hint.startswith(f"every version of base that fits needs Python {least} or newer" if least else "loosen")
 
 
 @pytest.mark.parametrize("python", ["cp37", "cp27"])
